@@ -1,0 +1,148 @@
+"""The site contract: what must hold between the stack files, checked before anything is registered.
+
+Each check is a small function that yields problems; together they run over everything that is declared, so that a gap
+stops the preview with the line to add.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from components.errors import Problem, ProgramError
+from components.model import StateClass
+from components.settings import service_class
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from components.fleet import Fleet
+
+CONNECTOR = "cloudflared"
+
+
+def check(fleet: Fleet) -> None:
+    """Raises ProgramError with every breach of the contract."""
+    problems = [problem for rule in RULES for problem in rule(fleet)]
+    if problems:
+        raise ProgramError(f"Pulumi.{fleet.here}.yaml", problems)
+
+
+def _blocks(fleet: Fleet) -> Iterator[tuple[str, str, str, Any]]:
+    """Host, service, path and settings of every service block in the fleet."""
+    for host, stack in fleet.stacks.items():
+        at = "" if host == fleet.here else f"Pulumi.{host}.yaml: "
+        for name, settings in stack.service_settings().items():
+            yield host, name, f"{at}services.{name}", settings
+
+
+def _one_foundation(fleet: Fleet) -> Iterator[Problem]:
+    if not fleet.foundations:
+        yield Problem(
+            path="edge",
+            rule="must stand in the file of exactly one host, the foundation, and stands in none",
+            way_out="add `kitestacks:edge: {domain: kitestacks.com}` to the file of the host that is deployed first",
+        )
+    elif len(fleet.foundations) > 1:
+        yield Problem(
+            path="edge",
+            rule=f"must stand in the file of exactly one host, got it in those of {' and '.join(fleet.foundations)}",
+            way_out="two foundations would both own the tunnels and DNS: keep it in one file",
+        )
+
+
+def _hostnames_in_zone(fleet: Fleet) -> Iterator[Problem]:
+    if not fleet.foundations:
+        return
+    for _, _, path, settings in _blocks(fleet):
+        if settings.site and not f".{settings.site.hostname}".endswith(f".{fleet.domain}"):
+            yield Problem(
+                path=f"{path}.site.hostname",
+                rule=f"must lie in the zone {fleet.domain}, got {settings.site.hostname!r}",
+                way_out=f"for example {settings.site.hostname.split('.')[0]}.{fleet.domain}",
+            )
+
+
+def _one_service_per_hostname(fleet: Fleet) -> Iterator[Problem]:
+    claims: dict[str, list[tuple[str, str, str, bool]]] = defaultdict(list)
+    for host, name, path, settings in _blocks(fleet):
+        if settings.site:
+            claims[settings.site.hostname].append((host, name, path, settings.site.shared))
+    for hostname, claimed in claims.items():
+        services = {name for _, name, _, _ in claimed}
+        places = " and ".join(path for _, _, path, _ in claimed)
+        if len(services) > 1:
+            yield Problem(
+                path=f"{claimed[0][2]}.site.hostname",
+                rule=f"must belong to one service, got {hostname!r} in {places}",
+                way_out="give each its own hostname",
+            )
+        elif len(claimed) > 1 and not all(shared for *_, shared in claimed):
+            yield Problem(
+                path=f"{claimed[0][2]}.site.shared",
+                rule=f"must be true in every file that has {hostname!r}, got it in {places}",
+                way_out="write `shared: true` in each, or take the site out of one",
+            )
+        elif len(claimed) == 1 and claimed[0][3]:
+            yield Problem(
+                path=f"{claimed[0][2]}.site.shared",
+                rule=f"must be false: {hostname!r} stands on {claimed[0][0]} alone",
+                way_out="add the service to another host's file as well, or leave `shared` out",
+            )
+
+
+def _sites_can_answer(fleet: Fleet) -> Iterator[Problem]:
+    for host, name, path, settings in _blocks(fleet):
+        if not settings.site:
+            continue
+        if service_class(name).port is None:
+            yield Problem(path=f"{path}.site", rule=f"must be left out: {name} answers no visitors")
+        elif not settings.site.public:
+            yield Problem(
+                path=f"{path}.site.public",
+                rule=f"must be true: {name} has no login of its own",
+                way_out="write `public: true` if anybody may see it, or leave the site out",
+            )
+        if CONNECTOR not in fleet.stacks[host].service_settings():
+            yield Problem(
+                path=path.rpartition(".")[0],
+                rule=f"must have {CONNECTOR}: without a connector on {host} nobody reaches {settings.site.hostname}",
+                way_out=f"add `{CONNECTOR}: {{image: cloudflare/cloudflared:2026.8.2}}`",
+            )
+
+
+def _no_split_brain(fleet: Fleet) -> Iterator[Problem]:
+    places: dict[str, list[str]] = defaultdict(list)
+    for host, name, _, _ in _blocks(fleet):
+        places[name].append(host)
+    for name, hosts in places.items():
+        state = service_class(name).state
+        if len(hosts) > 1 and state in (StateClass.SINGLE_WRITER, StateClass.PRIMARY_STANDBY):
+            yield Problem(
+                path=f"services.{name}",
+                rule=f"must stand on one host, got it on {' and '.join(hosts)}: it is {state}, two copies would write apart",
+                way_out=f"take {name} out of all files but one",
+            )
+
+
+def _private_addresses_differ(fleet: Fleet) -> Iterator[Problem]:
+    owners: dict[str, list[str]] = defaultdict(list)
+    for host, stack in fleet.stacks.items():
+        owners[stack.host.tailscale_address].append(host)
+    for address, hosts in owners.items():
+        if len(hosts) > 1:
+            yield Problem(
+                path="host.tailscale-address",
+                rule=f"must be the host's own, got {address!r} for {' and '.join(hosts)}",
+                way_out="`tailscale ip -4` on each host prints its address",
+            )
+
+
+RULES = (
+    _one_foundation,
+    _hostnames_in_zone,
+    _one_service_per_hostname,
+    _sites_can_answer,
+    _no_split_brain,
+    _private_addresses_differ,
+)

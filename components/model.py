@@ -1,0 +1,58 @@
+"""What every settings model shares, and what a service's own settings build on. Plain values only, no Output."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from components.types import Fqdn, ImageRef, Memory
+
+
+def kebab(name: str) -> str:
+    """The stack files' spelling of a field: ``tailscale_address`` is written ``tailscale-address``."""
+    return name.replace("_", "-")
+
+
+class Model(BaseModel):
+    """A section of a stack file: unknown keys are refused, values never change, inputs are never echoed by pydantic."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        alias_generator=kebab,
+        validate_by_name=False,
+        hide_input_in_errors=True,
+    )
+
+
+class StateClass(StrEnum):
+    """How many copies of a service may answer, which decides on how many hosts it may stand."""
+
+    STATELESS = "stateless"
+    """Any copy answers: nothing is kept."""
+    MULTI_WRITER = "multi-writer"
+    """Copies share or merge what they keep."""
+    PRIMARY_STANDBY = "primary-standby"
+    """One copy answers, another takes over."""
+    SINGLE_WRITER = "single-writer"
+    """One copy exists."""
+
+
+class SiteSettings(Model):
+    """Where a service is reached from outside."""
+
+    hostname: Fqdn
+    shared: bool = Field(
+        default=False,
+        description="The same site stands on several hosts and goes on when one is gone; said in each host's file.",
+    )
+    public: bool = Field(default=False, description="Answers without a login. A site without a login must say so out loud.")
+
+
+class ServiceSettings(Model):
+    """What any service's block may say; a service adds its own fields in its own file."""
+
+    image: ImageRef
+    memory: Memory = "256MiB"
+    site: SiteSettings | None = None

@@ -1,0 +1,185 @@
+"""The stack files as pydantic models, and the only reader of `pulumi.Config`.
+
+A stack file (`Pulumi.<host>.yaml`) is a list of what one host runs. The program reads its own through the engine and the
+others, as plain text, from beside it: so a plan for one host knows which sites the whole fleet declares, without waiting
+for what other stacks put out.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import pulumi
+import yaml
+from pulumi.runtime.config import CONFIG
+from pulumi.runtime.settings import get_root_directory
+from pydantic import Field, ValidationError, create_model, field_validator
+
+from components.errors import Problem, ProgramError
+from components.model import Model
+from components.service import Service
+from components.services import KNOWN_SERVICES
+from components.settings_errors import problems_of
+from components.types import AbsolutePath, CloudflareId, DockerEndpoint, Duration, Fqdn, HostName, ImageRef, PrivateAddress, check_image
+
+PROJECT = "kitestacks"
+
+
+class HostSettings(Model):
+    """One machine: how its Docker daemon is reached, where its data lies, which address is its private one."""
+
+    docker: DockerEndpoint
+    data: AbsolutePath = Field(description="Folder on the host that holds one folder of data per service.")
+    tailscale_address: PrivateAddress
+    root: Literal["/"] | AbsolutePath = Field(
+        default="/", description="Where the host's file system begins; another folder only where a host is rehearsed."
+    )
+    health_interval: Duration = Field(default="10s", description="Time between two health checks of a container.")
+    start_timeout: Duration = Field(default="3m0s", description="How long `up` waits for a container to become healthy.")
+
+
+class EdgeSettings(Model):
+    """The post office: the domain at Cloudflare and how visitors find a living host. Stands in one file: the foundation's."""
+
+    domain: Fqdn
+    failover: Literal["replicas"] = Field(
+        default="replicas", description="replicas: shared sites hang on one tunnel with a connector on each host (free)."
+    )
+
+
+Services: type[Model] = create_model(
+    "Services",
+    __base__=Model,
+    __doc__="What the host runs: one block per service.",
+    **{name.replace("-", "_"): (service.Settings | None, None) for name, service in KNOWN_SERVICES.items()},  # type: ignore[call-overload]
+)
+
+
+class StackFile(Model):
+    """Everything a stack file may say under `config`, each key with the prefix `kitestacks:`."""
+
+    host: HostSettings
+    services: Services = Field(default_factory=Services)  # type: ignore[valid-type]
+    edge: EdgeSettings | None = Field(default=None, description="Only in the foundation's file, which is deployed first.")
+    images: dict[str, str] = Field(
+        default_factory=dict,
+        description="Where images come from instead: a whole reference, or a prefix that ends in /, to its replacement.",
+    )
+    installation: HostName = Field(
+        default=PROJECT,
+        description="Names this installation in labels and tunnels; any other value also goes before container names.",
+    )
+    cloudflare_account_id: CloudflareId | None = None
+    cloudflare_zone_id: CloudflareId | None = None
+
+    @field_validator("images")
+    @classmethod
+    def _replacements_are_pinned(cls, images: dict[str, str]) -> dict[str, str]:
+        for key, replacement in images.items():
+            if not key.endswith("/"):
+                check_image(replacement)
+            elif not replacement.endswith("/"):
+                msg = f"must replace the prefix {key!r} by another that ends in /, got {replacement!r}"
+                raise ValueError(msg)
+        return images
+
+    def service_settings(self) -> dict[str, Any]:
+        """The blocks that are there, by service name, in the order of the registry."""
+        blocks = {name: getattr(self.services, name.replace("-", "_")) for name in KNOWN_SERVICES}
+        return {name: block for name, block in blocks.items() if block is not None}
+
+    def image(self, reference: ImageRef) -> str:
+        """The reference to pull for a declared one: the longest replacement of `images` that fits."""
+        for key in sorted(self.images, key=len, reverse=True):
+            if reference == key:
+                return self.images[key]
+            if key.endswith("/") and reference.startswith(key):
+                return self.images[key] + reference.removeprefix(key)
+        return reference
+
+
+def service_class(name: str) -> type[Service]:
+    """The component of a service name as it stands in a stack file."""
+    return KNOWN_SERVICES[name]
+
+
+def read_stack_files() -> dict[str, StackFile]:
+    """All stack files of the project by stack name, the running stack's own first.
+
+    Raises:
+        ProgramError: with every fault of every file.
+    """
+    own = pulumi.get_stack()
+    found = {own: _own_values()} | {name: raw for name, raw in _files_beside().items() if name != own}
+    problems: list[Problem] = []
+    stacks: dict[str, StackFile] = {}
+    for name, raw in found.items():
+        if isinstance(raw, Problem):
+            problems.append(raw)
+            continue
+        try:
+            stacks[name] = StackFile.model_validate(raw)
+        except ValidationError as error:
+            at = "" if name == own else f"Pulumi.{name}.yaml: "
+            problems += problems_of(error, StackFile, at)
+    problems += _missing_accounts(own, stacks.get(own))
+    if problems:
+        raise ProgramError(f"Pulumi.{own}.yaml", problems)
+    return stacks
+
+
+def _own_values() -> dict[str, Any]:
+    """What the engine gives the running stack: the same values as the file, with `--config` on top."""
+    prefix = f"{PROJECT}:"
+    config = pulumi.Config(PROJECT)
+    values: dict[str, Any] = {}
+    for key, text in CONFIG.get().items():
+        if key.startswith(prefix):
+            name = key.removeprefix(prefix)
+            values[name] = config.get_object(name) if text[:1] in ("{", "[") else text
+    return values
+
+
+def _files_beside() -> dict[str, dict[str, Any] | Problem]:
+    """The plain values of the stack files beside the running one; encrypted ones are left out, they are not ours to read."""
+    found: dict[str, dict[str, Any] | Problem] = {}
+    prefix = f"{PROJECT}:"
+    for path in sorted(Path(get_root_directory() or ".").glob("Pulumi.*.yaml")):
+        name = path.name.removeprefix("Pulumi.").removesuffix(".yaml")
+        try:
+            document = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - a safe loader, in C where there is one
+        except yaml.YAMLError as error:
+            line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
+            found[name] = Problem(path=path.name, rule=f"must be YAML, and is not at line {line}")
+            continue
+        config = (document or {}).get("config") or {}
+        values = {
+            key.removeprefix(prefix): value
+            for key, value in config.items()
+            if key.startswith(prefix) and not (isinstance(value, dict) and "secure" in value)
+        }
+        if "host" in values:
+            found[name] = values
+    return found
+
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _missing_accounts(stack: str, own: StackFile | None) -> list[Problem]:
+    """Values that no file can bring along because they belong to the owner's account."""
+    missing: list[Problem] = []
+    if pulumi.Config("cloudflare").get_secret("apiToken") is None and "CLOUDFLARE_API_TOKEN" not in os.environ:
+        command = f"pulumi config set --secret cloudflare:apiToken -s {stack}"
+        missing.append(Problem(path="cloudflare:apiToken", rule="must be set, encrypted", way_out=f"type: {command}"))
+    if own is not None and own.edge is not None:
+        for key, where in (
+            ("cloudflare-account-id", "the account's overview in the dashboard shows it"),
+            ("cloudflare-zone-id", f"the overview of {own.edge.domain} in the dashboard shows it"),
+        ):
+            if getattr(own, key.replace("-", "_")) is None:
+                command = f"pulumi config set {key} <id> -s {stack}"
+                missing.append(Problem(path=key, rule="must be set", way_out=f"type: {command}; {where}"))
+    return missing

@@ -1,0 +1,61 @@
+"""Turns pydantic's errors into problems in the words of a stack file's owner."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from components.errors import Problem
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+_LONGEST_VALUE = 60
+
+
+def problems_of(error: ValidationError, model: type[BaseModel], at: str = "") -> list[Problem]:
+    """One problem per error; `at` goes before each path. Values of unknown keys stay unsaid: one may be a secret."""
+    return [_problem(details, model, at) for details in error.errors(include_url=False, include_context=False)]
+
+
+def _problem(details: ErrorDetails, model: type[BaseModel], at: str) -> Problem:
+    loc = details["loc"]
+    path = at + ".".join(str(part) for part in loc)
+    match details["type"]:
+        case "extra_forbidden":
+            return Problem(path=path, rule=_unknown(loc), way_out=_known_keys(str(loc[-1]), _model_at(model, loc[:-1])))
+        case "missing":
+            return Problem(path=path, rule="must be set")
+        case "value_error":
+            return Problem(path=path, rule=details["msg"].removeprefix("Value error, "))
+        case _:
+            rule = details["msg"].removeprefix("Input ")
+            return Problem(path=path, rule=f"{rule[:1].lower()}{rule[1:]}, got {_shown(details['input'])}")
+
+
+def _unknown(loc: tuple[int | str, ...]) -> str:
+    return "is not a service this program knows" if loc[:1] == ("services",) and loc[1:] == loc[-1:] else "is an unknown key"
+
+
+def _known_keys(wrong: str, model: type[BaseModel] | None) -> str:
+    known = [field.alias or name for name, field in model.model_fields.items()] if model else []
+    if close := difflib.get_close_matches(wrong, known, n=1):
+        return f"did you mean {close[0]}?"
+    return f"known: {', '.join(known)}" if known else ""
+
+
+def _model_at(model: type[BaseModel] | None, loc: tuple[int | str, ...]) -> type[BaseModel] | None:
+    """The model that a location inside a document belongs to."""
+    for part in loc:
+        fields = {field.alias or name: field for name, field in model.model_fields.items()} if model else {}
+        annotation: Any = fields[str(part)].annotation if str(part) in fields else None
+        options = get_args(annotation) or (annotation,)
+        model = next((option for option in options if isinstance(option, type) and issubclass(option, BaseModel)), None)
+    return model
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."

@@ -1,0 +1,1 @@
+"""Tests: what is registered, what is refused, what the real programs accept."""

@@ -1,0 +1,176 @@
+"""Runs the whole program under Pulumi's mocks and keeps every resource that it registers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import runpy
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import pulumi
+import yaml
+from pulumi.runtime import set_all_config, set_mocks
+from pulumi.runtime.mocks import MockMonitor
+from pulumi.runtime.settings import SETTINGS, reset_options
+from pulumi.runtime.stack import run_pulumi_func
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = "kitestacks"
+ACCOUNT = {
+    "kitestacks:cloudflare-account-id": "a" * 32,
+    "kitestacks:cloudflare-zone-id": "b" * 32,
+    "cloudflare:apiToken": "cf-token-for-tests",
+}
+"""What no stack file brings along."""
+SECRET_MARK = "4dabf18193072939515e22adb298388d"
+SECRET = "1b47061264138c4ac30d75fd1eb44270"
+
+
+class _Refusal(grpc.RpcError):
+    """How the engine refuses a call."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        return str(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """One registration: its type token, name, inputs with secrets unwrapped, and the paths that were secret."""
+
+    type: str
+    name: str
+    inputs: dict[str, Any]
+    secrets: frozenset[str]
+
+
+@dataclass
+class Recorder(pulumi.runtime.Mocks):
+    """Answers like providers would, and is strict where mocks are lenient: doubles and bad tokens fail."""
+
+    references: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    resources: list[Recorded] = field(default_factory=list)
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        assert args.typ.count(":") == 2, f"bad type token {args.typ!r}"
+        assert (args.typ, args.name) not in {(known.type, known.name) for known in self.resources}, f"twice: {args.name}"
+        secrets: set[str] = set()
+        inputs = _unwrap(args.inputs, "", secrets)
+        self.resources.append(Recorded(type=args.typ, name=args.name, inputs=inputs, secrets=frozenset(secrets)))
+        return f"{args.name}-id", inputs
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
+        if args.token.endswith(":getZeroTrustTunnelCloudflaredToken"):
+            return {**args.args, "token": f"token-of-{args.args['tunnelId']}"}
+        if args.token == "pulumi:pulumi:readStackOutputs":
+            name = args.args["name"].rpartition("/")[2]
+            if name not in self.references:
+                raise _Refusal(f'unknown stack "{args.args["name"]}"')
+            return {"name": args.args["name"], "outputs": dict(self.references[name]), "secretOutputNames": []}
+        msg = f"no answer for the call {args.token}"
+        raise AssertionError(msg)
+
+    def of_type(self, suffix: str) -> dict[str, Recorded]:
+        """The recorded resources whose token ends in `suffix`, by name."""
+        return {known.name: known for known in self.resources if known.type.endswith(f":{suffix}")}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run of the program registered and put out."""
+
+    recorder: Recorder
+    parents: dict[str, str]
+    outputs: dict[str, Any]
+
+    def containers(self) -> dict[str, Recorded]:
+        """Containers by the name that people type."""
+        return {known.inputs["name"]: known for known in self.recorder.of_type("Container").values()}
+
+
+def stack_config(stack: str, root: Path) -> dict[str, str]:
+    """A stack file's values as the engine hands them over: structured ones as JSON, with the owner's account."""
+    values = yaml.safe_load((root / f"Pulumi.{stack}.yaml").read_text())["config"]
+    plain = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+    is_foundation = "kitestacks:edge" in plain
+    account = {key: value for key, value in ACCOUNT.items() if is_foundation or key == "cloudflare:apiToken"}
+    return account | plain
+
+
+def foundation_outputs(*hosts: str) -> dict[str, Any]:
+    """What a deployed foundation puts out for these hosts."""
+    names = (*hosts, "shared")
+    return {
+        "foundation": {
+            "account_id": "a" * 32,
+            "zone_id": "b" * 32,
+            "tunnel_ids": {name: f"{name}-uuid" for name in names},
+            "tunnel_tokens": {name: f"token-of-{name}" for name in names},
+        }
+    }
+
+
+def run_program(
+    stack: str,
+    root: Path = ROOT,
+    *,
+    config: Mapping[str, str] | None = None,
+    references: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Run:
+    """Runs `__main__.py` for a stack whose files lie in `root`.
+
+    Raises:
+        ProgramError: what the program refuses.
+    """
+    given = dict(config) if config is not None else stack_config(stack, root)
+    # Pulumi's mock monitor opens an event loop in each worker thread and leaves it open; these are opened to be closed.
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    def open_loop() -> None:
+        loops.append(asyncio.new_event_loop())
+        asyncio.set_event_loop(loops[-1])
+
+    try:
+        with asyncio.Runner() as runner:
+            runner.get_loop().set_default_executor(ThreadPoolExecutor(initializer=open_loop))
+            return runner.run(_run(stack, root, given, Recorder(references=references or {})))
+    finally:
+        for loop in loops:
+            loop.close()
+
+
+async def _run(stack: str, root: Path, config: dict[str, str], recorder: Recorder) -> Run:
+    monitor = MockMonitor(recorder)
+    outputs: dict[str, Any] = {}
+    reset_options()
+    set_mocks(recorder, project=PROJECT, stack=stack, preview=False, monitor=monitor, organization="organization")
+    SETTINGS.root_directory = str(root)
+    set_all_config(config, [key for key in config if key == "cloudflare:apiToken"])
+    program = runpy.run_path(str(ROOT / "__main__.py"), run_name="under_test")["main"]
+
+    async def capture() -> None:
+        outputs.update(await program())
+
+    await run_pulumi_func(capture)
+    parents = {urn.rpartition("::")[2]: urn for urn in monitor.get_registered_resources()}
+    return Run(recorder, parents, outputs)
+
+
+def _unwrap(value: Any, path: str, secrets: set[str]) -> Any:  # noqa: ANN401 - any value of a resource's inputs
+    if isinstance(value, dict):
+        if value.get(SECRET_MARK) == SECRET:
+            secrets.add(path)
+            return _unwrap(value["value"], path, secrets)
+        return {key: _unwrap(item, f"{path}.{key}".lstrip("."), secrets) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_unwrap(item, f"{path}[{index}]", secrets) for index, item in enumerate(value)]
+    return value
