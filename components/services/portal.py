@@ -40,6 +40,7 @@ class Portal(Service):
             ContainerArgs(
                 service=name,
                 image=args.settings.image,
+                env={"XDG_CONFIG_HOME": "/tmp", "XDG_DATA_HOME": "/tmp"},  # noqa: S108 - inside the container, which keeps nothing
                 files=files | {"/etc/caddy/Caddyfile": File(content=caddyfile(page))},
                 health=["wget", "-q", "--spider", "http://127.0.0.1:80/healthz"],
                 memory=args.settings.memory,

@@ -1,0 +1,1 @@
+"""The one command of this project: `python3 -m kitestacks <command>`."""

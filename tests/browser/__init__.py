@@ -1,0 +1,1 @@
+"""Tests with a real browser: what a person sees, hears and types."""
