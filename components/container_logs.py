@@ -15,8 +15,8 @@ _LINES = 20
 def explain_failure(host: str, endpoint: str) -> Callable[[pulumi.ErrorHookArgs], bool]:
     """The error hook of a host's containers.
 
-    It logs the container's name, its last log lines and the way on; it never asks for a retry, since a container that did
-    not become healthy in its time is not helped by another wait.
+    It logs the container's name, its last log lines and the way on. It never asks for a retry: a container that did not
+    become healthy in its time is not helped by another wait.
     """
 
     def hook(args: pulumi.ErrorHookArgs) -> bool:
@@ -36,11 +36,11 @@ _DONE = {"create": "started and become healthy", "update": "changed", "delete": 
 
 def _last_lines(endpoint: str, container: str) -> str:
     """The end of the container's log, or in words why there is none; a failing look never hides the first failure."""
-    import docker  # noqa: PLC0415 - the SDK takes 0.2 s to import, and nearly no run needs it
+    from docker.client import DockerClient  # noqa: PLC0415 - takes 0.2 s to import, and nearly no run needs it
     from docker.errors import DockerException, NotFound  # noqa: PLC0415
 
     try:
-        client = docker.DockerClient(base_url=endpoint, use_ssh_client=endpoint.startswith("ssh://"), timeout=10)
+        client = DockerClient(base_url=endpoint, use_ssh_client=endpoint.startswith("ssh://"), timeout=10)
         found = client.containers.get(container)
         health = found.attrs["State"].get("Health", {})
         text = found.logs(tail=_LINES).decode(errors="replace").rstrip()
@@ -51,4 +51,5 @@ def _last_lines(endpoint: str, container: str) -> str:
     checks = [str(check["Output"]).strip() for check in health.get("Log", [])[-1:]]
     last_check = f"\nIts last health check: {checks[0]}" if checks and checks[0] else ""
     quoted = "\n".join(f"  | {line}" for line in text.splitlines()) or "  | (empty)"
-    return f"It is {found.status}, its health is {health.get('Status', 'not known')}. The end of its log:\n{quoted}{last_check}"
+    state = f"It is {found.status}, its health is {health.get('Status', 'not known')}."
+    return f"{state} The end of its log:\n{quoted}{last_check}"

@@ -120,7 +120,8 @@ def _no_split_brain(fleet: Fleet) -> Iterator[Problem]:
         if len(hosts) > 1 and state in (StateClass.SINGLE_WRITER, StateClass.PRIMARY_STANDBY):
             yield Problem(
                 path=f"services.{name}",
-                rule=f"must stand on one host, got it on {' and '.join(hosts)}: it is {state}, two copies would write apart",
+                rule=f"must stand on one host, got it on {' and '.join(hosts)}: "
+                f"it is {state}, two copies would write apart",
                 way_out=f"take {name} out of all files but one",
             )
 

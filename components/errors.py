@@ -1,4 +1,4 @@
-"""What the program says when it can't go on: every fault at once, each with its place, its rule, its value and a way out."""
+"""What the program says when it can't go on: all faults at once, each with place, rule, value and a way out."""
 
 from __future__ import annotations
 

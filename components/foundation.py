@@ -64,8 +64,8 @@ class Foundation:
 async def _outputs_of(stack: str) -> Any:  # noqa: ANN401 - whatever the other stack put out
     """The foundation that a stack put out, or None.
 
-    This is the read behind `pulumi.StackReference`, asked as a question: a reference to a stack that does not exist ends
-    the program in the engine's words, before it can say what to do.
+    This is the read behind `pulumi.StackReference`, asked as a question: a reference to a stack that does not exist
+    ends the program in the engine's words, before it can say what to do.
     """
     try:
         result = await pulumi.runtime.invoke_async("pulumi:pulumi:readStackOutputs", {"name": stack})

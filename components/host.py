@@ -28,7 +28,7 @@ SSH_OPTIONS = [
 """One shared connection instead of one per call, which sshd turns away (kreuzwerker/terraform-provider-docker#262)."""
 
 _HOST_PID_OPTS = ("label=disable",)
-"""What the daemon adds by itself to a container that sees the host's processes; unsaid, every refresh would replace it."""
+"""What the daemon adds by itself where a container sees the host's processes; unsaid, each refresh would replace it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +37,11 @@ class File:
 
     Attributes:
         content: Its text; may be secret.
-        mode: Octal permissions, as text.
-        owner: Numeric user id inside the container, as text.
+        private: Only the container's user may read it.
     """
 
     content: pulumi.Input[str]
-    mode: str = "0444"
-    owner: str = "0"
+    private: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +74,8 @@ class ContainerArgs:
         env: Environment; no secrets, `docker inspect` shows it.
         files: Files by their path in the container; secrets go here.
         mounts: Folders of the host.
-        user: User id, where the image's own is not the least.
+        user: User id, where the image's own is not the least. With private files it must be one that the host's own
+            /etc/passwd has too, such as 65534 (nobody): the daemon looks there for the owner of what it copies.
         capabilities: What is added back after all are dropped, written CAP_...
         host_network: Lives on the host's own network and sees its processes, instead of the edge network.
         stop_grace: Seconds between asking a container to stop and killing it.
@@ -122,7 +121,9 @@ class Host(pulumi.ComponentResource):
             f"{name}-{EDGE_NETWORK}",
             name=self.physical_name(EDGE_NETWORK, shared_namespace=True),
             driver="bridge",
-            labels=[docker.NetworkLabelArgs(label=key, value=value) for key, value in self.labels(EDGE_NETWORK).items()],
+            labels=[
+                docker.NetworkLabelArgs(label=key, value=value) for key, value in self.labels(EDGE_NETWORK).items()
+            ],
             opts=pulumi.ResourceOptions(parent=self, provider=self._provider, delete_before_replace=True),
         )
         self._logs = pulumi.ErrorHook(f"{name}-container-logs", explain_failure(name, self.settings.docker))
@@ -131,8 +132,8 @@ class Host(pulumi.ComponentResource):
     def physical_name(self, name: str, *, shared_namespace: bool = False) -> str:
         """What Docker calls a thing of this host: a container's plain name, because people type it.
 
-        Two installations on one machine (a rehearsal beside the real thing) stay apart by a prefix. A network's name is
-        prefixed always: `edge` alone would say too little in `docker network ls`.
+        Two installations on one machine (a rehearsal beside the real thing) stay apart by a prefix. A network's name
+        always has one: `edge` alone would say too little in `docker network ls`.
         """
         installation = self._stack.installation
         if installation != "kitestacks":
@@ -188,12 +189,11 @@ class Host(pulumi.ComponentResource):
             labels=[
                 docker.ContainerLabelArgs(label=key, value=value) for key, value in self.labels(args.service).items()
             ],
-            uploads=[
-                docker.ContainerUploadArgs(file=path, content=file.content, permissions=file.mode, owner=file.owner)
-                for path, file in sorted(args.files.items())
-            ],
+            uploads=[_upload(path, file, args.user) for path, file in sorted(args.files.items())],
             mounts=[_mount(mount) for mount in args.mounts],
-            **self._network_of(name, args),
+            network_mode="host" if args.host_network else "bridge",
+            pid_mode="host" if args.host_network else None,
+            networks_advanced=None if args.host_network else self._edge_attachment(name),
             opts=pulumi.ResourceOptions.merge(
                 children,
                 pulumi.ResourceOptions(
@@ -206,11 +206,14 @@ class Host(pulumi.ComponentResource):
             ),
         )
 
-    def _network_of(self, name: str, args: ContainerArgs) -> dict[str, object]:
-        if args.host_network:
-            return {"network_mode": "host", "pid_mode": "host"}
-        attachment = docker.ContainerNetworksAdvancedArgs(name=self._edge_network.name, aliases=[name])
-        return {"network_mode": "bridge", "networks_advanced": [attachment]}
+    def _edge_attachment(self, name: str) -> list[docker.ContainerNetworksAdvancedArgs]:
+        return [docker.ContainerNetworksAdvancedArgs(name=self._edge_network.name, aliases=[name])]
+
+
+def _upload(path: str, file: File, user: str | None) -> docker.ContainerUploadArgs:
+    if file.private:
+        return docker.ContainerUploadArgs(file=path, content=file.content, permissions="0400", owner=user)
+    return docker.ContainerUploadArgs(file=path, content=file.content, permissions="0444")
 
 
 def _mount(mount: Mount) -> docker.ContainerMountArgs:

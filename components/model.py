@@ -47,7 +47,9 @@ class SiteSettings(Model):
         default=False,
         description="The same site stands on several hosts and goes on when one is gone; said in each host's file.",
     )
-    public: bool = Field(default=False, description="Answers without a login. A site without a login must say so out loud.")
+    public: bool = Field(
+        default=False, description="Answers without a login. A site without a login must say so out loud."
+    )
 
 
 class ServiceSettings(Model):

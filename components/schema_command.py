@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.settings import PROJECT, StackFile
+from kitestacks.console import Console
+from kitestacks.exits import CommandError, Exit
 
 if TYPE_CHECKING:
     import argparse
@@ -24,17 +26,16 @@ def run(args: argparse.Namespace) -> int:
     fresh = schema_text()
     if args.check:
         if not FILE.exists() or FILE.read_text() != fresh:
-            print(f"{FILE.name} is not what the models say: make schema")
-            return 1
-        return 0
+            raise CommandError(f"{FILE.name} is not what the models say", "make schema")
+        return Exit.OK
     FILE.parent.mkdir(exist_ok=True)
     FILE.write_text(fresh)
-    print(f"wrote {FILE}")
-    return 0
+    Console().line(f"wrote {FILE}")
+    return Exit.OK
 
 
 def schema_text() -> str:
-    """The schema of a whole `Pulumi.<host>.yaml`: the models' own, each key under `config` with the project's prefix."""
+    """The schema of a whole `Pulumi.<host>.yaml`: the models' own, keys under `config` with the project's prefix."""
     model = StackFile.model_json_schema(by_alias=True)
     definitions = model.pop("$defs", {})
     config: dict[str, Any] = {

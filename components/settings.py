@@ -1,15 +1,15 @@
 """The stack files as pydantic models, and the only reader of `pulumi.Config`.
 
-A stack file (`Pulumi.<host>.yaml`) is a list of what one host runs. The program reads its own through the engine and the
-others, as plain text, from beside it: so a plan for one host knows which sites the whole fleet declares, without waiting
-for what other stacks put out.
+A stack file (`Pulumi.<host>.yaml`) is a list of what one host runs. The program reads its own through the engine and
+the others, as plain text, from beside it: so a plan for one host knows which sites the whole fleet declares, without
+waiting for what other stacks put out.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pulumi
 import yaml
@@ -19,10 +19,22 @@ from pydantic import Field, ValidationError, create_model, field_validator
 
 from components.errors import Problem, ProgramError
 from components.model import Model
-from components.service import Service
 from components.services import KNOWN_SERVICES
 from components.settings_errors import problems_of
-from components.types import AbsolutePath, CloudflareId, DockerEndpoint, Duration, Fqdn, HostName, ImageRef, PrivateAddress, check_image
+from components.types import (
+    AbsolutePath,
+    CloudflareId,
+    DockerEndpoint,
+    Duration,
+    Fqdn,
+    HostName,
+    ImageRef,
+    PrivateAddress,
+    check_image,
+)
+
+if TYPE_CHECKING:
+    from components.service import Service
 
 PROJECT = "kitestacks"
 
@@ -37,23 +49,26 @@ class HostSettings(Model):
         default="/", description="Where the host's file system begins; another folder only where a host is rehearsed."
     )
     health_interval: Duration = Field(default="10s", description="Time between two health checks of a container.")
-    start_timeout: Duration = Field(default="3m0s", description="How long `up` waits for a container to become healthy.")
-
-
-class EdgeSettings(Model):
-    """The post office: the domain at Cloudflare and how visitors find a living host. Stands in one file: the foundation's."""
-
-    domain: Fqdn
-    failover: Literal["replicas"] = Field(
-        default="replicas", description="replicas: shared sites hang on one tunnel with a connector on each host (free)."
+    start_timeout: Duration = Field(
+        default="3m0s", description="How long `up` waits for a container to become healthy."
     )
 
 
+class EdgeSettings(Model):
+    """The post office: the domain at Cloudflare, and how visitors find a living host. It stands in one file."""
+
+    domain: Fqdn
+    failover: Literal["replicas"] = Field(
+        default="replicas",
+        description="replicas: shared sites hang on one tunnel with a connector on each host (free).",
+    )
+
+
+_blocks: dict[str, Any] = {
+    name.replace("-", "_"): (service.Settings | None, None) for name, service in KNOWN_SERVICES.items()
+}
 Services: type[Model] = create_model(
-    "Services",
-    __base__=Model,
-    __doc__="What the host runs: one block per service.",
-    **{name.replace("-", "_"): (service.Settings | None, None) for name, service in KNOWN_SERVICES.items()},  # type: ignore[call-overload]
+    "Services", __base__=Model, __doc__="What the host runs: one block per service.", **_blocks
 )
 
 
@@ -61,11 +76,13 @@ class StackFile(Model):
     """Everything a stack file may say under `config`, each key with the prefix `kitestacks:`."""
 
     host: HostSettings
-    services: Services = Field(default_factory=Services)  # type: ignore[valid-type]
-    edge: EdgeSettings | None = Field(default=None, description="Only in the foundation's file, which is deployed first.")
+    services: Services = Field(default_factory=Services)
+    edge: EdgeSettings | None = Field(
+        default=None, description="Only in the file of the foundation, the host that is deployed first."
+    )
     images: dict[str, str] = Field(
         default_factory=dict,
-        description="Where images come from instead: a whole reference, or a prefix that ends in /, to its replacement.",
+        description="Where images come from instead: a whole reference, or a prefix ending in /, to its replacement.",
     )
     installation: HostName = Field(
         default=PROJECT,
@@ -143,13 +160,14 @@ def _own_values() -> dict[str, Any]:
 
 
 def _files_beside() -> dict[str, dict[str, Any] | Problem]:
-    """The plain values of the stack files beside the running one; encrypted ones are left out, they are not ours to read."""
+    """The plain values of the stack files beside the running one; encrypted ones are not ours to read."""
     found: dict[str, dict[str, Any] | Problem] = {}
     prefix = f"{PROJECT}:"
     for path in sorted(Path(get_root_directory() or ".").glob("Pulumi.*.yaml")):
         name = path.name.removeprefix("Pulumi.").removesuffix(".yaml")
         try:
-            document = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - a safe loader, in C where there is one
+            # The safe loader, in C where there is one: a plan reads every host's file.
+            document = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506
         except yaml.YAMLError as error:
             line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
             found[name] = Problem(path=path.name, rule=f"must be YAML, and is not at line {line}")

@@ -36,7 +36,8 @@ def _problem(details: ErrorDetails, model: type[BaseModel], at: str) -> Problem:
 
 
 def _unknown(loc: tuple[int | str, ...]) -> str:
-    return "is not a service this program knows" if loc[:1] == ("services",) and loc[1:] == loc[-1:] else "is an unknown key"
+    is_service = len(loc) == 2 and loc[0] == "services"  # noqa: PLR2004 - services.<name>
+    return "is not a service this program knows" if is_service else "is an unknown key"
 
 
 def _known_keys(wrong: str, model: type[BaseModel] | None) -> str:

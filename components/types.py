@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _IMAGE = re.compile(
@@ -56,7 +58,8 @@ def _private_address(value: str) -> str:
         msg = f"must be an IP address, got {value!r} ({example})"
         raise ValueError(msg) from None
     if not (address.is_loopback or (address.version == _TAILNET.version and address in _TAILNET)):
-        msg = f"must be a Tailscale (100.64.0.0/10) or loopback address: a port there is not public, got {value!r} ({example})"
+        rule = "must be a Tailscale (100.64.0.0/10) or loopback address: a port there is not public"
+        msg = f"{rule}, got {value!r} ({example})"
         raise ValueError(msg)
     return value
 
@@ -151,7 +154,5 @@ Duration = Annotated[str, AfterValidator(_duration), Field(description="A durati
 Memory = Annotated[str, AfterValidator(_size), Field(description="A memory limit such as 256MiB or 2GiB.")]
 CloudflareId = Annotated[
     str,
-    AfterValidator(
-        _matching(r"[0-9a-f]{32}", "must be 32 hexadecimal digits", "023e105f4ecef8ad9ca31a8372d0c353")
-    ),
+    AfterValidator(_matching(r"[0-9a-f]{32}", "must be 32 hexadecimal digits", "023e105f4ecef8ad9ca31a8372d0c353")),
 ]

@@ -1,7 +1,7 @@
-"""`orphans`: finds containers and networks that a killed engine made and did not write down, and removes them on demand.
+"""`orphans`: finds what a killed engine made in Docker and did not write down, and removes it on demand.
 
-An engine that dies between Docker's answer and its own note leaves a thing whose name is taken. It is found by its labels
-of ownership, shown, and removed only with --remove. Containers keep no data: that lies in the host's folders.
+An engine that dies between Docker's answer and its own note leaves a thing whose name is taken. It is found by its
+labels of ownership, shown, and removed only with --remove. Containers keep no data: that lies in the host's folders.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+from kitestacks.console import Console
 from kitestacks.exits import CommandError, Exit
 
 if TYPE_CHECKING:
@@ -31,13 +32,13 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         CommandError: the engine or the daemon does not answer.
     """
-    import docker  # noqa: PLC0415 - not needed for --help
+    from docker.client import DockerClient  # noqa: PLC0415 - not needed for --help
     from docker.errors import DockerException  # noqa: PLC0415
 
     endpoint, labels = _owner(args.stack)
     recorded = _recorded_ids(args.stack)
     try:
-        client = docker.DockerClient(base_url=endpoint, use_ssh_client=endpoint.startswith("ssh://"), timeout=30)
+        client = DockerClient(base_url=endpoint, use_ssh_client=endpoint.startswith("ssh://"), timeout=30)
         filters = {"label": [f"{key}={value}" for key, value in labels.items()]}
         found = [
             *(("container", each) for each in client.containers.list(all=True, filters=filters)),
@@ -55,17 +56,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _report(args: argparse.Namespace, orphans: list[dict[str, str]]) -> None:
+    console = Console()
     if args.json:
-        print(json.dumps({"removed": args.remove, "orphans": orphans}, indent=2))
+        console.result(json.dumps({"removed": args.remove, "orphans": orphans}, indent=2))
         return
     for orphan in orphans:
-        print(f"{'removed' if args.remove else 'found'}  {orphan['kind']} {orphan['name']} ({orphan['id']})")
+        console.result(f"{'removed' if args.remove else 'found'}  {orphan['kind']} {orphan['name']} ({orphan['id']})")
     if not orphans:
-        print(f"nothing on {args.stack} is unknown to its stack")
+        console.result(f"nothing on {args.stack} is unknown to its stack")
     elif args.remove:
-        print(f"now: pulumi up -s {args.stack}")
+        console.result(f"now: pulumi up -s {args.stack}")
     else:
-        print(f"remove them: python3 -m kitestacks orphans -s {args.stack} --remove")
+        console.result(f"remove them: python3 -m kitestacks orphans -s {args.stack} --remove")
 
 
 def _owner(stack: str) -> tuple[str, dict[str, str]]:

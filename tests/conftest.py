@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kitestacks.check import NO_SKIPS
 from tests.stack_files import StackFiles
 
 if TYPE_CHECKING:
@@ -25,3 +26,17 @@ def _no_ambient_account(monkeypatch: pytest.MonkeyPatch) -> None:
 def files(tmp_path: Path) -> StackFiles:
     """Copies of the project's real stack files."""
     return StackFiles.copied_to(tmp_path)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Where every test must be able to run, says which could not."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped and os.environ.get(NO_SKIPS):
+        terminalreporter.write_line(f"{len(skipped)} skipped, which {NO_SKIPS} forbids", red=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where every test must be able to run, a skipped one fails the run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and reporter.stats.get("skipped") and os.environ.get(NO_SKIPS):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

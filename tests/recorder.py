@@ -15,6 +15,7 @@ import pulumi
 import yaml
 from pulumi.runtime import set_all_config, set_mocks
 from pulumi.runtime.mocks import MockMonitor
+from pulumi.runtime.rpc import deserialize_properties
 from pulumi.runtime.settings import SETTINGS, reset_options
 from pulumi.runtime.stack import run_pulumi_func
 
@@ -29,8 +30,8 @@ ACCOUNT = {
     "cloudflare:apiToken": "cf-token-for-tests",
 }
 """What no stack file brings along."""
-SECRET_MARK = "4dabf18193072939515e22adb298388d"
-SECRET = "1b47061264138c4ac30d75fd1eb44270"
+SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 - how Pulumi marks a value, not a secret
+SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105
 
 
 class _Refusal(grpc.RpcError):
@@ -51,6 +52,10 @@ class Recorded:
     name: str
     inputs: dict[str, Any]
     secrets: frozenset[str]
+    parent: str
+    delete_before_replace: bool
+    replace_on_changes: tuple[str, ...]
+    error_hooks: tuple[str, ...]
 
 
 @dataclass
@@ -61,17 +66,12 @@ class Recorder(pulumi.runtime.Mocks):
     resources: list[Recorded] = field(default_factory=list)
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        assert args.typ.count(":") == 2, f"bad type token {args.typ!r}"
-        assert (args.typ, args.name) not in {(known.type, known.name) for known in self.resources}, f"twice: {args.name}"
-        secrets: set[str] = set()
-        inputs = _unwrap(args.inputs, "", secrets)
-        self.resources.append(Recorded(type=args.typ, name=args.name, inputs=inputs, secrets=frozenset(secrets)))
-        return f"{args.name}-id", inputs
+        return f"{args.name}-id", dict(args.inputs)
 
-    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
+    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:  # type: ignore[override]
         if args.token.endswith(":getZeroTrustTunnelCloudflaredToken"):
             return {**args.args, "token": f"token-of-{args.args['tunnelId']}"}
-        if args.token == "pulumi:pulumi:readStackOutputs":
+        if args.token == "pulumi:pulumi:readStackOutputs":  # noqa: S105 - a function's name
             name = args.args["name"].rpartition("/")[2]
             if name not in self.references:
                 raise _Refusal(f'unknown stack "{args.args["name"]}"')
@@ -79,9 +79,39 @@ class Recorder(pulumi.runtime.Mocks):
         msg = f"no answer for the call {args.token}"
         raise AssertionError(msg)
 
+    def record(self, request: Any) -> None:  # noqa: ANN401 - a protobuf message without types
+        """Keeps a registration as it reached the engine, options and all."""
+        assert request.type.count(":") == 2, f"bad type token {request.type!r}"
+        assert (request.type, request.name) not in {(known.type, known.name) for known in self.resources}, request.name
+        secrets: set[str] = set()
+        inputs = _unwrap(deserialize_properties(request.object), "", secrets)
+        self.resources.append(
+            Recorded(
+                type=request.type,
+                name=request.name,
+                inputs=inputs,
+                secrets=frozenset(secrets),
+                parent=request.parent,
+                delete_before_replace=request.deleteBeforeReplace,
+                replace_on_changes=tuple(request.replaceOnChanges),
+                error_hooks=tuple(request.hooks.on_error),
+            )
+        )
+
     def of_type(self, suffix: str) -> dict[str, Recorded]:
         """The recorded resources whose token ends in `suffix`, by name."""
         return {known.name: known for known in self.resources if known.type.endswith(f":{suffix}")}
+
+
+class _Monitor(MockMonitor):
+    """The mock engine, which lets the recorder see each whole request."""
+
+    mocks: Recorder
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: ANN401, N802 - the SDK's own signature
+        if request.type != "pulumi:pulumi:Stack":
+            self.mocks.record(request)
+        return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)
@@ -89,7 +119,7 @@ class Run:
     """What a run of the program registered and put out."""
 
     recorder: Recorder
-    parents: dict[str, str]
+    urns: list[str]
     outputs: dict[str, Any]
 
     def containers(self) -> dict[str, Recorded]:
@@ -149,7 +179,7 @@ def run_program(
 
 
 async def _run(stack: str, root: Path, config: dict[str, str], recorder: Recorder) -> Run:
-    monitor = MockMonitor(recorder)
+    monitor = _Monitor(recorder)
     outputs: dict[str, Any] = {}
     reset_options()
     set_mocks(recorder, project=PROJECT, stack=stack, preview=False, monitor=monitor, organization="organization")
@@ -161,8 +191,7 @@ async def _run(stack: str, root: Path, config: dict[str, str], recorder: Recorde
         outputs.update(await program())
 
     await run_pulumi_func(capture)
-    parents = {urn.rpartition("::")[2]: urn for urn in monitor.get_registered_resources()}
-    return Run(recorder, parents, outputs)
+    return Run(recorder, sorted(monitor.get_registered_resources()), outputs)
 
 
 def _unwrap(value: Any, path: str, secrets: set[str]) -> Any:  # noqa: ANN401 - any value of a resource's inputs

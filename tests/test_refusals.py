@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from components.errors import ProgramError
+from components.model import StateClass
+from components.services.portal import Portal
 from tests.recorder import ACCOUNT, foundation_outputs, run_program, stack_config
 from tests.refusals import REFUSALS, Refusal
 
@@ -71,7 +73,9 @@ def test_token_in_the_environment_is_enough(files: StackFiles, monkeypatch: pyte
 
 
 def test_another_host_before_the_foundation_is_told_what_to_run_first(files: StackFiles) -> None:
-    with pytest.raises(ProgramError, match=r"stack monk needs kscloud1, which has not been deployed.*run `pulumi up -s kscloud1` first"):
+    with pytest.raises(
+        ProgramError, match=r"stack monk needs kscloud1, which has not been deployed.*run `pulumi up -s kscloud1` first"
+    ):
         run_program("monk", files.folder)
 
 
@@ -106,12 +110,11 @@ def test_file_of_another_project_is_left_alone(files: StackFiles) -> None:
 
 
 def test_single_writer_on_two_hosts_is_refused(files: StackFiles, monkeypatch: pytest.MonkeyPatch) -> None:
-    from components.model import StateClass
-    from components.services.portal import Portal
-
     monkeypatch.setattr(Portal, "state", StateClass.SINGLE_WRITER)
 
-    with pytest.raises(ProgramError, match=r"services.portal: must stand on one host, got it on monk and kscloud1: it is single-writer"):
+    with pytest.raises(
+        ProgramError, match=r"services.portal: must stand on one host, got it on monk and kscloud1: it is single-writer"
+    ):
         run_program("monk", files.folder, references=FOUNDATION)
 
 

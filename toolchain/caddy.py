@@ -18,6 +18,12 @@ PIECE = "caddy"
 VERSION_VARIABLE = "KITESTACKS_CADDY_VERSION"
 
 
+def find() -> Path | None:
+    """The Caddy program that is there and whole. No network, no work."""
+    recorded = files.load().get(PIECE)
+    return FILE if recorded is not None and files.fault(recorded) is None else None
+
+
 def ensure(console: Console) -> Path:
     """The Caddy program, built from its Go module unless the one that is there is whole and of the wanted version.
 

@@ -65,7 +65,7 @@ def download(folder: Path, module: str, version: str, console: Console) -> Path:
     return Path(answer["Dir"])
 
 
-def build(  # noqa: PLR0913 - the last three by keyword
+def build(
     folder: Path, package: str, target: Path, console: Console, *, title: str, expect: str, symbols: str = ""
 ) -> None:
     """Build one program of a module folder and leave nothing else behind.

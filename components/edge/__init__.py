@@ -23,7 +23,7 @@ class Edge(pulumi.ComponentResource):
     """The running stack's share of the edge.
 
     Creates, on the foundation: one tunnel per host and a shared one, the ingress rules of the shared tunnel and the DNS
-    records of the shared sites. On every host: the ingress rules of its own tunnel and the DNS records of its own sites.
+    records of the shared sites. On every host: the ingress rules of its own tunnel, the DNS records of its own sites.
     Leaves out: the connectors, which are the service `cloudflared` on each host.
 
     Attributes:
@@ -73,9 +73,7 @@ class Edge(pulumi.ComponentResource):
     def _route(self, tunnel: str, sites: Iterable[Site]) -> None:
         child = pulumi.ResourceOptions(parent=self)
         tunnel_id = self.foundation.tunnel_ids[tunnel]
-        IngressRules(
-            tunnel, account_id=self.foundation.account_id, tunnel_id=tunnel_id, sites=sites, opts=child
-        )
+        IngressRules(tunnel, account_id=self.foundation.account_id, tunnel_id=tunnel_id, sites=sites, opts=child)
         for site in sites:
             SiteRecord(
                 site.hostname, zone_id=self.foundation.zone_id, hostname=site.hostname, tunnel_id=tunnel_id, opts=child

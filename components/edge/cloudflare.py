@@ -1,8 +1,8 @@
 """The Cloudflare resource types that this program registers, without their package.
 
-`import pulumi_cloudflare` reads 300,000 lines of Python and takes two to three seconds at every preview; these few classes
-register the same types, with the same property names, in no time. The package stays in requirements.txt, since it says
-which provider version the engine gets, and a test holds every token and property name here against it.
+`import pulumi_cloudflare` reads 300,000 lines of Python and takes two to three seconds at every preview; these few
+classes register the same types, with the same property names, in no time. The package stays in requirements.txt, since
+it says which provider version the engine gets, and a test holds every token and property name here against it.
 """
 
 from __future__ import annotations
@@ -93,7 +93,9 @@ class DnsRecord(CloudflareResource):
         super().__init__(resource_name, inputs, opts)
 
 
-def tunnel_token(account_id: pulumi.Input[str], tunnel_id: pulumi.Input[str], parent: pulumi.Resource) -> pulumi.Output[str]:
+def tunnel_token(
+    account_id: pulumi.Input[str], tunnel_id: pulumi.Input[str], parent: pulumi.Resource
+) -> pulumi.Output[str]:
     """The secret with which a connector proves that it may serve the tunnel."""
     found: pulumi.Output[dict[str, str]] = pulumi.runtime.invoke_output(
         "cloudflare:index/getZeroTrustTunnelCloudflaredToken:getZeroTrustTunnelCloudflaredToken",

@@ -21,7 +21,7 @@ class Tunnel(pulumi.ComponentResource):
     """A tunnel's identity and its secret.
 
     Creates: the tunnel, managed at Cloudflare.
-    Leaves out: its ingress rules (`IngressRules`), which another stack may write, and its connectors, which are containers.
+    Leaves out: its ingress rules (`IngressRules`), which another stack may write, and its connectors (containers).
 
     Attributes:
         id: The tunnel's UUID.

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 _METRICS_PORT = 2000
 _TOKEN_FILE = "/etc/cloudflared/token"  # noqa: S105 - a path
-_USER = "65532"
-"""The image's own user, and the only one that may read the token."""
+_USER = "65534"
+"""nobody, and the only one that may read the token; any user will do for the image (see ContainerArgs.user)."""
 
 
 class Cloudflared(Service):
@@ -48,7 +48,7 @@ class Cloudflared(Service):
                         "TUNNEL_TOKEN_FILE": _TOKEN_FILE,
                         "NO_AUTOUPDATE": "true",
                     },
-                    files={_TOKEN_FILE: File(content=token, mode="0400", owner=_USER)},
+                    files={_TOKEN_FILE: File(content=token, private=True)},
                     health=["cloudflared", "tunnel", "--metrics", f"localhost:{_METRICS_PORT}", "ready"],
                     memory=args.settings.memory,
                     user=_USER,

@@ -1,0 +1,40 @@
+# The front door. Each target is one line over `python3 -m kitestacks`, which has --help and exit codes of its own.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+KITESTACKS := $(PYTHON) -m kitestacks
+
+.PHONY: help doctor toolchain rehearsal rehearsal-status rehearsal-down drill test lint schema bench
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+doctor: ## list all that this machine lacks, and how to get it
+	@$(KITESTACKS) doctor
+
+toolchain: ## get the Pulumi engine and its Docker provider, from wherever this machine can reach them
+	@$(KITESTACKS) toolchain
+
+rehearsal: ## bring both hosts up on this machine: real engine, simulated cloud, no account
+	@$(KITESTACKS) rehearsal up
+
+rehearsal-status: ## what runs in the rehearsal, and which sites answer
+	@$(KITESTACKS) rehearsal status
+
+rehearsal-down: ## take away everything that the rehearsal made
+	@$(KITESTACKS) rehearsal down
+
+HOST ?= monk
+drill: ## take a host away in the rehearsal (HOST=monk) and measure who answers
+	@$(KITESTACKS) drill --host $(HOST)
+
+test: ## linter, type checker and every test that this machine can run
+	@$(KITESTACKS) check
+
+lint: ## linter and type checker alone
+	@$(KITESTACKS) check --lint
+
+schema: ## write docs/stack-file.schema.json from the models
+	@$(KITESTACKS) schema
+
+bench: ## compare preview and up with a bare program of the same size
+	@$(KITESTACKS) bench

@@ -1,0 +1,29 @@
+"""Which helpers a rehearsal needs and how they are called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rehearsal import processes, stack_files
+
+if TYPE_CHECKING:
+    from rehearsal.twin import Twin
+
+NAMES = ("edge", "cloud")
+
+
+def wake(twin: Twin) -> None:
+    """Starts whichever helper does not run: after a reboot the rehearsal goes on where it was.
+
+    Raises:
+        CommandError: one did not start.
+    """
+    processes.start(twin, "edge", ["--listen", f"127.0.0.1:{twin.port}", "--connect", twin.connect])
+    zone = f"{twin.zone_id}={stack_files.domain()}"
+    cloud = ["--account-id", twin.account_id, "--zone", zone, "--connect", twin.connect]
+    processes.start(twin, "cloud", cloud + (["--simulate-docker"] if twin.docker is None else []))
+
+
+def rest(twin: Twin) -> list[str]:
+    """Ends the helpers that run, and names them."""
+    return [name for name in reversed(NAMES) if processes.stop(twin, name)]

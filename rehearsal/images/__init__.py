@@ -1,0 +1,1 @@
+"""Stand-in images: what a rehearsal runs where the real images can't be had, or would only cost time."""

@@ -1,0 +1,195 @@
+"""Build: a local image for every image that the stack files name, made only when something changed."""
+# The Docker SDK brings no types.
+# mypy: disable-error-code="no-untyped-call"
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+import time
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from docker.errors import DockerException, ImageNotFound
+from urllib3.exceptions import HTTPError
+
+from rehearsal.images.daemon import DaemonError, daemon
+from rehearsal.images.program import ImageError, source_hash, standin_binary
+from rehearsal.images.roles import Part, Role, local_tag, repository_of, role_of, version_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from docker.client import DockerClient
+    from rich.console import Console
+
+HASH_LABEL = "kitestacks.rehearsal.inputs"
+DEFAULT_CADDY = Path(__file__).parents[2] / ".kitestacks" / "toolchain" / "bin" / "caddy"
+_PULL_PATIENCE = 15
+"""Seconds without a word from the registry."""
+_LINKS = ("bin/curl", "bin/node_exporter", "bin/wget", "usr/bin/curl", "usr/bin/wget", "usr/local/bin/cloudflared")
+_BASE = "FROM scratch\nCOPY standin /\n"
+"""The first layer, with the program and /tmp, the same in all images and therefore kept once."""
+_LAYOUT = 2
+"""To be counted up when the files of `context` change in another way than by their content."""
+_DOCKERFILES = {
+    Part.CONNECTOR: 'USER 65532:65532\nENTRYPOINT ["cloudflared", "--no-autoupdate"]\nCMD ["version"]\n',
+    Part.NODE_EXPORTER: 'EXPOSE 9100\nUSER 65534:65534\nENTRYPOINT ["/bin/node_exporter"]\n',
+    Part.SERVICE: 'ENV STANDIN_NAME="{name}" STANDIN_PORTS="{ports}"\nENTRYPOINT ["/bin/standin", "service"]\n',
+    Part.CADDY: (
+        "COPY caddy /\nENV XDG_CONFIG_HOME=/config XDG_DATA_HOME=/data\nEXPOSE 80 443\nWORKDIR /srv\n"
+        'CMD ["caddy", "run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile"]\n'
+    ),
+}
+_CADDYFILE = b":80\nroot * /srv\nfile_server\n"
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """What an image is made of."""
+
+    role: Role
+    caddy: Path
+
+    @property
+    def dockerfile(self) -> str:
+        return _BASE + _DOCKERFILES[self.role.part].format(name=self.role.name, ports=self.role.ports)
+
+    @property
+    def inputs(self) -> str:
+        """A hash of all that goes in; a Caddy program counts by size and time, since reading it takes too long."""
+        digest = hashlib.sha256(f"{_LAYOUT} {source_hash()} {self.dockerfile}".encode())
+        if self.role.part is Part.CADDY and self.caddy.is_file():
+            facts = self.caddy.stat()
+            digest.update(f"{facts.st_size} {facts.st_mtime_ns}".encode() + _CADDYFILE)
+        return digest.hexdigest()
+
+    def context(self) -> io.BytesIO:
+        """The archive that the daemon builds from."""
+        if self.role.part is Part.CADDY and not self.caddy.is_file():
+            raise ImageError(
+                f"the real caddy image can't be pulled, and no Caddy program to build one around is at {self.caddy}"
+            )
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            _add_bytes(tar, "Dockerfile", self.dockerfile.encode())
+            _add_program(tar, standin_binary(), "standin/bin/standin")
+            _add_folder(tar, "standin/tmp", 0o1777)
+            for link in _LINKS:
+                entry = tarfile.TarInfo(f"standin/{link}")
+                entry.type, entry.linkname = tarfile.SYMTYPE, "/bin/standin"
+                tar.addfile(entry)
+            if self.role.part is Part.CADDY:
+                _add_program(tar, self.caddy, "caddy/usr/bin/caddy")
+                _add_bytes(tar, "caddy/etc/caddy/Caddyfile", _CADDYFILE)
+                for folder in ("config", "data", "srv"):
+                    _add_folder(tar, f"caddy/{folder}", 0o755)
+        archive.seek(0)
+        return archive
+
+
+def ensure(images: Iterable[str], console: Console | None = None, *, caddy: Path = DEFAULT_CADDY) -> dict[str, str]:
+    """Sees to it that the local daemon has an image for each of the given ones.
+
+    Args:
+        images: References as they stand in the stack files.
+        console: Where to say what is being built.
+        caddy: A static Caddy program, for the case that the real Caddy image can't be pulled.
+
+    Returns:
+        Each reference with the local one to run in its place; a real Caddy image stands for itself.
+
+    Raises:
+        ImageError: there is no daemon, no Go, or no Caddy where they are needed, or the daemon refuses.
+    """
+    try:
+        with closing(daemon()) as client:
+            hashes = _local_hashes(client)
+            return {
+                image: _ensure(client, image, _Recipe(role_of(image), caddy), hashes, console)
+                for image in sorted(set(images))
+            }
+    except (DaemonError, DockerException, OSError) as error:
+        raise ImageError(f"the stand-in images can't be built: {error}") from error
+
+
+def _ensure(
+    client: DockerClient, image: str, recipe: _Recipe, hashes: Mapping[str, str], console: Console | None
+) -> str:
+    """The local reference for one image."""
+    tag, has_real = local_tag(image), recipe.role.part is Part.CADDY
+    if has_real and _is_here(client, image):
+        return image
+    if hashes.get(tag) == recipe.inputs:
+        return tag
+    if has_real and _pull(image, console):
+        return image
+    with _doing(console, f"build a stand-in for {image}"):
+        client.images.build(
+            fileobj=recipe.context(),
+            custom_context=True,
+            tag=tag,
+            labels={HASH_LABEL: recipe.inputs},
+            rm=True,
+            forcerm=True,
+        )
+    return tag
+
+
+def _local_hashes(client: DockerClient) -> dict[str, str]:
+    """What each stand-in in the daemon was made of."""
+    images = client.api.images(filters={"label": HASH_LABEL})
+    return {tag: image["Labels"][HASH_LABEL] for image in images for tag in image["RepoTags"] or ()}
+
+
+def _is_here(client: DockerClient, image: str) -> bool:
+    try:
+        client.api.inspect_image(image)
+    except ImageNotFound:
+        return False
+    return True
+
+
+def _pull(image: str, console: Console | None) -> bool:
+    """Tries to get the real image, as long as the registry keeps talking."""
+    patient = daemon(timeout=_PULL_PATIENCE)
+    with closing(patient), _doing(console, f"pull {image}"):
+        try:
+            for line in patient.api.pull(repository_of(image), tag=version_of(image), stream=True, decode=True):
+                if "error" in line:
+                    return False
+        except (DockerException, OSError, HTTPError):
+            return False
+        return _is_here(patient, image)
+
+
+@contextmanager
+def _doing(console: Console | None, what: str) -> Iterator[None]:
+    """Says what goes on, and afterwards how long it took: a line of its own where nothing can be repainted."""
+    started = time.monotonic()
+    with console.status(f"{what} ...") if console else nullcontext():
+        yield
+    if console:
+        console.print(f"{what}: {time.monotonic() - started:.1f} s")
+
+
+def _add_program(tar: tarfile.TarFile, program: Path, name: str) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = program.stat().st_size, 0o755
+    with program.open("rb") as file:
+        tar.addfile(entry, file)
+
+
+def _add_folder(tar: tarfile.TarFile, name: str, mode: int) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.mode = tarfile.DIRTYPE, mode
+    tar.addfile(entry)
+
+
+def _add_bytes(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = len(content), 0o644
+    tar.addfile(entry, io.BytesIO(content))

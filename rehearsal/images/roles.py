@@ -1,0 +1,88 @@
+"""Roles: which part a stand-in plays for a real image. The one place that knows image names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Part(Enum):
+    """What runs in an image."""
+
+    CONNECTOR = "connector"
+    NODE_EXPORTER = "node_exporter"
+    CADDY = "caddy"
+    SERVICE = "service"
+
+
+_PARTS = {
+    "cloudflare/cloudflared": Part.CONNECTOR,
+    "prom/node-exporter": Part.NODE_EXPORTER,
+    "caddy": Part.CADDY,
+}
+_PORTS = {
+    "goauthentik/server": "9000,9300",
+    "postgres": "5432",
+    "redis": "6379",
+    "portainer/portainer-ce": "9000",
+    "forgejo/forgejo": "3000",
+    "louislam/uptime-kuma": "3001",
+    "prom/prometheus": "9090",
+    "grafana/grafana": "3000",
+    "mariadb": "3306",
+    "karakeep-app/karakeep": "3000",
+    "karakeep-app/karakeep-chrome": "9222",
+    "getmeili/meilisearch": "7700",
+    "jvmilazz0/kavita": "5000",
+    "open-webui/open-webui": "8080",
+    "berriai/litellm": "4000",
+}
+"""Ports of the services, separated by commas; any other service listens on 80."""
+
+
+@dataclass(frozen=True)
+class Role:
+    """A part for a real image.
+
+    Attributes:
+        part: What runs.
+        name: The service's name, as it calls itself.
+        ports: For a service: its ports, separated by commas.
+    """
+
+    part: Part
+    name: str
+    ports: str
+
+
+def role_of(image: str) -> Role:
+    """The part that stands in for an image; registry, tag and digest do not matter."""
+    repository = repository_of(image)
+    first, _, rest = repository.partition("/")
+    if rest and ("." in first or ":" in first or first == "localhost"):
+        repository = rest
+    repository = repository.removeprefix("library/")
+    return Role(
+        part=_PARTS.get(repository, Part.SERVICE),
+        name=repository.rpartition("/")[2],
+        ports=_PORTS.get(repository, "80"),
+    )
+
+
+def repository_of(image: str) -> str:
+    """An image reference without tag and digest."""
+    name = image.partition("@")[0]
+    before, colon, after = name.rpartition(":")
+    return before if colon and "/" not in after else name
+
+
+def version_of(image: str) -> str:
+    """The digest of an image reference, else its tag."""
+    _, _, digest = image.partition("@")
+    return digest or image.removeprefix(repository_of(image)).removeprefix(":") or "latest"
+
+
+def local_tag(image: str) -> str:
+    """The name of the stand-in of an image in the local daemon."""
+    repository = repository_of(image).replace(":", "-")
+    return f"kitestacks-rehearsal/{repository}:{version_of(image).replace(':', '-')}"

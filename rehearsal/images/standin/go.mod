@@ -1,0 +1,3 @@
+module kitestacks/standin
+
+go 1.24

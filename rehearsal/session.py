@@ -1,0 +1,148 @@
+"""A rehearsal from beginning to end: prepared, brought up by the real engine, looked at, taken down."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import toolchain
+from kitestacks.exits import CommandError, Exit
+from rehearsal import engine, helpers, stack_files, twin
+from rehearsal.daemon import Daemon, free_port
+from rehearsal.images import build as images
+from rehearsal.sites import wait_until_answering
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from kitestacks.console import Console
+    from rehearsal.twin import Twin
+
+_TOKEN_KEY = "cloudflare:apiToken"  # noqa: S105 - a key's name
+_TOKEN = "rehearsal-token-that-opens-nothing"  # noqa: S105 - what the simulated Cloudflare takes
+_LAUNCHER = "bin/pulumi"
+
+
+def begin(
+    console: Console, *, state: Path, installation: str = "rehearsal", port: int = 8080, simulated: bool = False
+) -> Twin:
+    """The rehearsal that lives in a folder, or a new one; says whether its containers are real.
+
+    Raises:
+        CommandError: the rehearsal that is there is of another kind.
+    """
+    daemon = None if simulated else Daemon.find()
+    endpoint = daemon.endpoint if daemon else None
+    found = twin.load(state)
+    if found is not None and found.docker != endpoint:
+        was, now = (f"containers on {each}" if each else "simulated containers" for each in (found.docker, endpoint))
+        raise CommandError(f"this rehearsal was made with {was}, now there are {now}", "make rehearsal-down rehearsal")
+    if found is None:
+        address = daemon.gateway() if daemon else "127.0.0.1"
+        connect = f"{address}:{free_port(address)}"
+        found = twin.Twin(state=state, installation=installation, port=port, connect=connect, docker=endpoint)
+        found.save()
+        _write_launcher(found)
+    if endpoint is None and not simulated:
+        console.warn(
+            "no Docker daemon answers: containers are simulated (start one, then: make rehearsal-down rehearsal)"
+        )
+    return found
+
+
+def prepare(console: Console, found: Twin, root: Path = twin.ROOT) -> toolchain.Toolchain:
+    """Everything that `pulumi up` needs: engine, images, helpers, rehearsed project, stacks and their one secret.
+
+    Raises:
+        CommandError: a part could not be had.
+    """
+    tools = toolchain.ensure(allow_build=True, console=console)
+    render(found, console, root)
+    with console.step("start the simulated cloud and the local edge"):
+        helpers.wake(found)
+    with console.step("make the stacks") as step:
+        for stack in stack_files.names(root):
+            step.note(stack)
+            engine.run(found, tools, "stack", "select", "--create", stack)
+            if _TOKEN_KEY not in (found.project / f"Pulumi.{stack}.yaml").read_text():
+                set_token(found, tools, stack)
+    return tools
+
+
+def set_token(found: Twin, tools: toolchain.Toolchain, stack: str) -> None:
+    """Sets, encrypted, the one secret that a stack can't do without."""
+    engine.run(found, tools, "config", "set", "--secret", _TOKEN_KEY, "-s", stack, given=_TOKEN)
+
+
+def up(console: Console, found: Twin) -> None:
+    """Brings every host up with the real engine, the foundation first, and waits until every site answers.
+
+    Raises:
+        CommandError: a host did not come up (the end of the engine's log is in the message), or a site does not answer.
+    """
+    tools = prepare(console, found)
+    for stack in stack_files.names():
+        deploy(console, found, tools, stack)
+    with console.step("wait until every site answers"):
+        wait_until_answering(found, stack_files.hostnames())
+
+
+def deploy(console: Console, found: Twin, tools: toolchain.Toolchain, stack: str) -> None:
+    """`pulumi up` for one host.
+
+    Raises:
+        CommandError: it failed; with the end of its log.
+    """
+    _unlock(found, tools, stack)
+    console.run(
+        [tools.engine, "up", "--yes", "--skip-preview", "--non-interactive", "-s", stack],
+        title=f"{stack}: pulumi up",
+        log=found.logs / f"up-{stack}.log",
+        env=engine.environment(found, tools),
+        cwd=found.project,
+        way_out=f"source rehearsal/activate, then pulumi up -s {stack}; or start over: make rehearsal-down rehearsal",
+    )
+
+
+def render(found: Twin, console: Console, root: Path = twin.ROOT) -> None:
+    """Writes the rehearsed project; builds the images that the stack files name and this machine lacks."""
+    swapped: dict[str, str] = {}
+    if found.docker is not None:
+        swapped = images.ensure(stack_files.images(root))
+    stack_files.render(found, swapped, root)
+
+
+def down(found: Twin) -> Iterator[str]:
+    """Takes away everything that carries the rehearsal's mark, and its folder; yields what it did.
+
+    It asks neither the engine nor the state, so it works after any accident.
+    """
+    ended = helpers.rest(found)
+    yield f"ended: {', '.join(ended)}" if ended else "no helper was running"
+    if found.docker is not None:
+        daemon = Daemon.find()
+        if daemon is None:
+            raise CommandError(
+                "the Docker daemon does not answer, and the rehearsal's containers may still be there",
+                "start the daemon, then: make rehearsal-down",
+                Exit.RESOURCE,
+            )
+        yield f"removed: {daemon.clear(found.installation)} containers and networks"
+    shutil.rmtree(found.state)
+    yield f"removed: {found.state}"
+
+
+def _write_launcher(found: Twin) -> None:
+    launcher = found.state / _LAUNCHER
+    launcher.parent.mkdir(mode=0o700, exist_ok=True)
+    python = twin.ROOT / ".venv" / "bin" / "python"
+    variables = f'PYTHONPATH="{twin.ROOT}" KITESTACKS_REHEARSAL="{found.state}"'
+    launcher.write_text(f'#!/bin/sh\n{variables} exec "{python}" -m rehearsal.pulumi "$@"\n')
+    launcher.chmod(0o700)
+
+
+def _unlock(found: Twin, tools: toolchain.Toolchain, stack: str) -> None:
+    """Frees a stack that a killed run left locked; a rehearsal has one user, so no live run is cut off by it."""
+    if any((found.backend / ".pulumi" / "locks").rglob("*.json")):
+        engine.run(found, tools, "cancel", "--yes", "-s", stack)

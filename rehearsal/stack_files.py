@@ -1,0 +1,175 @@
+"""Turns the real stack files into rehearsed ones: same services, other addresses, no account.
+
+A value is swapped only where the real one is valid, so that the program still refuses what it would refuse for real.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from components.types import AbsolutePath, CloudflareId, DockerEndpoint, HostName, ImageRef, PrivateAddress
+from rehearsal.twin import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from rehearsal.twin import Twin
+
+PREFIX = "kitestacks:"
+_PROGRAM = ("__main__.py", "components")
+_KEPT = ("encryptionsalt",)
+
+
+def names(root: Path = ROOT) -> list[str]:
+    """The stacks of the real project, the foundation first."""
+    files = {path.name.removeprefix("Pulumi.").removesuffix(".yaml"): path for path in root.glob("Pulumi.*.yaml")}
+    return sorted(files, key=lambda name: (f"{PREFIX}edge" not in _config(_document(files[name])), name))
+
+
+def hostnames(root: Path = ROOT) -> dict[str, list[str]]:
+    """The sites that the real stack files declare, each with its hosts."""
+    found: dict[str, list[str]] = {}
+    for name in names(root):
+        for block in _services(_config(_document(root / f"Pulumi.{name}.yaml"))):
+            site = block.get("site")
+            if isinstance(site, dict) and isinstance(site.get("hostname"), str):
+                found.setdefault(site["hostname"], []).append(name)
+    return found
+
+
+def domain(root: Path = ROOT) -> str:
+    """The zone that the foundation's file names."""
+    edge = _config(_document(root / f"Pulumi.{names(root)[0]}.yaml")).get(f"{PREFIX}edge")
+    return str(edge.get("domain", "")) if isinstance(edge, dict) else ""
+
+
+def images(root: Path = ROOT) -> list[str]:
+    """Every pinned image that the real stack files name."""
+    found = {
+        block["image"]
+        for name in names(root)
+        for block in _services(_config(_document(root / f"Pulumi.{name}.yaml")))
+        if _valid(ImageRef, block.get("image"))
+    }
+    return sorted(found)
+
+
+def stale(twin: Twin, root: Path = ROOT) -> bool:
+    """Whether a real stack file is newer than its rehearsed copy."""
+    return any(
+        not (copy := twin.project / path.name).exists() or path.stat().st_mtime_ns > copy.stat().st_mtime_ns
+        for path in root.glob("Pulumi.*.yaml")
+    )
+
+
+def render(twin: Twin, swapped_images: dict[str, str], root: Path = ROOT) -> None:
+    """Writes the rehearsal's project: the real program by link, its project file, and the rehearsed stack files.
+
+    Secrets that the rehearsal has set stay; those of the real files are left out: none can read them here.
+    """
+    for part in _PROGRAM:
+        link = twin.project / part
+        if not link.is_symlink():
+            link.symlink_to(ROOT / part)
+    project = _document(ROOT / "Pulumi.yaml") or {}
+    project.setdefault("runtime", {}).setdefault("options", {})["virtualenv"] = str(ROOT / ".venv")
+    (twin.project / "Pulumi.yaml").write_text(yaml.safe_dump(project, sort_keys=False))
+    here, there = ({path.name for path in folder.glob("Pulumi.*.yaml")} for folder in (twin.project, root))
+    for gone in here - there:
+        (twin.project / gone).unlink()
+    for path in root.glob("Pulumi.*.yaml"):
+        copy = twin.project / path.name
+        document = _document(path)
+        copy.write_text(
+            path.read_text()
+            if document is None
+            else yaml.safe_dump(_rehearsed(document, _document(copy), twin, swapped_images))
+        )
+
+
+def _rehearsed(
+    real: dict[str, Any], before: dict[str, Any] | None, twin: Twin, images: dict[str, str]
+) -> dict[str, Any]:
+    config = {key: value for key, value in _config(real).items() if not _encrypted(value)}
+    _swap_host(config.get(f"{PREFIX}host"), twin)
+    if f"{PREFIX}edge" in config:
+        _swap(
+            config, f"{PREFIX}cloudflare-account-id", CloudflareId, lambda _: twin.account_id, default=twin.account_id
+        )
+        _swap(config, f"{PREFIX}cloudflare-zone-id", CloudflareId, lambda _: twin.zone_id, default=twin.zone_id)
+    _swap(config, f"{PREFIX}installation", HostName, lambda _: twin.installation, default=twin.installation)
+    if isinstance(mirrors := config.setdefault(f"{PREFIX}images", {}), dict):
+        mirrors |= images
+    kept = before or {}
+    secrets = {key: value for key, value in _config(kept).items() if _encrypted(value)}
+    return {key: kept[key] for key in _KEPT if key in kept} | {"config": config | secrets}
+
+
+def _swap_host(host: object, twin: Twin) -> None:
+    """A host of its own on this machine: this daemon, a folder as its disk, a loopback address as its private one."""
+    if not isinstance(host, dict):
+        return
+    _swap(host, "docker", DockerEndpoint, lambda endpoint: twin.docker or endpoint)
+    _swap(host, "data", AbsolutePath, lambda path: f"{twin.state}/disks{path}")
+    _swap(host, "tailscale-address", PrivateAddress, lambda address: _loopback(address, twin))
+    disk = twin.state / "disks"
+    disk.mkdir(mode=0o755, exist_ok=True)
+    host.setdefault("root", str(disk))
+    host.setdefault("health-interval", "2s")
+
+
+def _loopback(address: str, twin: Twin) -> str:
+    """A loopback address for a Tailscale one: another for each host, and for each rehearsal on this machine."""
+    _, second, third, last = (int(part) for part in address.split("."))
+    middle = (twin.port + 251 * second + third) % 65536
+    return f"127.{middle >> 8}.{middle & 255}.{last}"
+
+
+def _swap(
+    block: dict[str, Any],
+    key: str,
+    kind: Any,  # noqa: ANN401 - a type with its rules
+    swap: Callable[[str], str],
+    *,
+    default: str | None = None,
+) -> None:
+    if key not in block and default is not None:
+        block[key] = default
+    elif _valid(kind, block.get(key)):
+        block[key] = swap(block[key])
+
+
+def _valid(kind: Any, value: object) -> bool:  # noqa: ANN401 - a type with its rules
+    try:
+        TypeAdapter(kind).validate_python(value)
+    except ValidationError:
+        return False
+    return True
+
+
+def _document(path: Path) -> dict[str, Any] | None:
+    """A YAML file's mapping; None where it is none, which is for the program to say."""
+    try:
+        document = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, FileNotFoundError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _config(document: dict[str, Any] | None) -> dict[str, Any]:
+    config = (document or {}).get("config")
+    return config if isinstance(config, dict) else {}
+
+
+def _services(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    services = config.get(f"{PREFIX}services")
+    blocks: Iterable[object] = services.values() if isinstance(services, dict) else ()
+    return (block for block in blocks if isinstance(block, dict))
+
+
+def _encrypted(value: object) -> bool:
+    return isinstance(value, dict) and "secure" in value

@@ -1,0 +1,107 @@
+"""The simulated Cloudflare refuses through `pulumi up` what the real API refuses."""
+
+from __future__ import annotations
+
+import subprocess
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.stack_files import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.engine.lab import Lab
+
+pytestmark = pytest.mark.engine
+
+PROGRAM = """
+import pulumi
+A, Z = "{account}", "{zone}"
+def make(kind, label, /, **inputs):
+    low = kind[0].lower() + kind[1:]
+    pulumi.CustomResource(f"cloudflare:index/{{low}}:{{kind}}", label, inputs, pulumi.ResourceOptions(version="6.23.1"))
+def record(name, hostname, **more):
+    make("DnsRecord", name, **({{"zoneId": Z, "name": hostname, "type": "CNAME", "content": "x.cfargotunnel.com",
+         "ttl": 1, "proxied": True}} | more))
+def tunnel(name, called):
+    make("ZeroTrustTunnelCloudflared", name, accountId=A, name=called, configSrc="cloudflare")
+def ingress(tunnel_id, *rules):
+    config = {{"ingresses": list(rules)}}
+    make("ZeroTrustTunnelCloudflaredConfig", "rules", accountId=A, tunnelId=tunnel_id, config=config)
+"""
+
+CASES = [
+    ("name outside the zone", 'record("r", "www.example.org")', "is not in the zone kitestacks.com"),
+    ("proxied with a TTL", 'record("r", "a.kitestacks.com", ttl=300)', "ttl must be set to 1 when `proxied` is true"),
+    ("TTL too short", 'record("r", "a.kitestacks.com", proxied=False, ttl=5)', "TTL must be between 60 and 86400"),
+    ("unknown zone", 'record("r", "a.kitestacks.com", zoneId="0" * 32)', "Authentication error"),
+    (
+        "duplicate record",
+        'record("r", "a.kitestacks.com")\nrecord("s", "a.kitestacks.com")',
+        "An A, AAAA, or CNAME record with that host already exists",
+    ),
+    ("second tunnel of one name", 'tunnel("t", "monk")\ntunnel("u", "monk")', "409 Conflict"),
+    (
+        "ingress for a tunnel that does not exist",
+        'ingress("00000000-0000-4000-8000-000000000000", {"service": "http_status:404"})',
+        "404 Not Found",
+    ),
+    (
+        "ingress without a catch-all",
+        'ingress(TUNNEL, {"hostname": "a.kitestacks.com", "service": "http://a:80"})',
+        "The last ingress rule must match all URLs",
+    ),
+    (
+        "catch-all before the end",
+        'ingress(TUNNEL, {"service": "http_status:404"}, {"hostname": "a.kitestacks.com", "service": "http://a:80"})',
+        "The last ingress rule must match all URLs",
+    ),
+    ("type that is not simulated", 'make("Ruleset", "r", zoneId=Z)', "is not simulated"),
+    ("unknown property", 'record("r", "a.kitestacks.com", vlaue="x")', "vlaue"),
+]
+
+
+@pytest.mark.parametrize(("program", "words"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_refused_through_up(program: str, words: str, lab: Lab, tmp_path: Path) -> None:
+    lab.up("kscloud1")
+    existing = next(iter(lab.cloud()["cloudflare"]["tunnels"]))
+
+    finished = _up(lab, tmp_path, f'TUNNEL = "{existing}"\n{program}')
+
+    assert finished[0] != 0
+    assert words in finished[1]
+
+
+def test_the_same_program_without_a_fault_is_accepted(lab: Lab, tmp_path: Path) -> None:
+    """Refusals would prove nothing if everything were refused."""
+    status, output = _up(lab, tmp_path, 'record("r", "fine.kitestacks.com")\ntunnel("t", "attic")')
+
+    assert status == 0, output
+
+
+def _up(lab: Lab, folder: Path, program: str) -> tuple[int, str]:
+    """Runs a small program of its own against the lab's cloud, and takes away what it made."""
+    (folder / "Pulumi.yaml").write_text(
+        f"name: refusal\nruntime: {{name: python, options: {{virtualenv: {ROOT}/.venv}}}}\n"
+    )
+    text = PROGRAM.format(account=lab.twin.account_id, zone=lab.twin.zone_id)
+    (folder / "__main__.py").write_text(text + textwrap.dedent(program) + "\n")
+
+    def pulumi(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [lab.tools.engine, "--non-interactive", *arguments],
+            cwd=folder,
+            env=lab.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    pulumi("stack", "init", "once")
+    pulumi("config", "set", "cloudflare:apiToken", "any", "--plaintext")
+    finished = pulumi("up", "--yes", "--skip-preview", "--parallel", "1")
+    pulumi("destroy", "--yes", "--skip-preview", "--remove")
+    return finished.returncode, finished.stdout + finished.stderr

@@ -1,0 +1,192 @@
+"""What holds for every component and every container of both stacks, whichever service made it."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+import components
+from components.services import KNOWN_SERVICES
+from components.types import check_image, duration_seconds, go_duration
+from tests.recorder import Recorded, foundation_outputs, run_program
+
+REFERENCES = {"kscloud1": foundation_outputs("monk", "kscloud1")}
+RUNS = {stack: run_program(stack, references=REFERENCES) for stack in ("kscloud1", "monk")}
+CONTAINERS = [
+    pytest.param(stack, container, id=f"{stack}-{name}")
+    for stack, run in RUNS.items()
+    for name, container in run.containers().items()
+]
+NEEDED_CAPABILITIES = {"portal": ["CAP_NET_BIND_SERVICE"]}
+"""What may be added back, by service; everything else runs without any."""
+
+
+def _components() -> list[type[pulumi.ComponentResource]]:
+    found = []
+    for module in pkgutil.walk_packages(components.__path__, "components."):
+        for _, each in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
+            if issubclass(each, pulumi.ComponentResource) and each.__module__ == module.name:
+                found.append(each)
+    return found
+
+
+@pytest.mark.parametrize("component", _components(), ids=lambda component: component.__name__)
+def test_component_says_what_it_is_for_what_it_creates_and_what_it_leaves_out(component: type) -> None:
+    text = component.__doc__ or ""
+    assert text
+    assert "Creates" in text
+    assert "Leaves out" in text
+
+
+def test_component_tokens_are_of_one_pattern_and_each_class_has_its_own() -> None:
+    names = {component.__name__ for component in _components()} - {"Service"}
+    tokens = {known.type for run in RUNS.values() for known in run.recorder.resources if "kitestacks" in known.type}
+
+    assert tokens == {f"kitestacks:index:{name}" for name in names}
+
+
+@pytest.mark.parametrize("stack", RUNS)
+def test_every_resource_hangs_below_a_component(stack: str) -> None:
+    for known in RUNS[stack].recorder.resources:
+        is_component = known.type.startswith("kitestacks:")
+        assert known.parent, known.name
+        assert is_component or "kitestacks:index:" in known.parent, known.name
+
+
+@pytest.mark.parametrize("stack", RUNS)
+def test_child_names_begin_with_their_parents(stack: str) -> None:
+    for known in RUNS[stack].recorder.resources:
+        parent = known.parent.rpartition("::")[2]
+        assert known.type.startswith("kitestacks:") or known.name.startswith(parent), known.name
+
+
+@pytest.mark.parametrize(("stack", "container"), CONTAINERS)
+class TestEveryContainer:
+    def test_is_pinned_and_pulled_by_the_same_reference(self, stack: str, container: Recorded) -> None:
+        image = container.inputs["image"]
+        assert check_image(image) == image
+        assert image in {known.inputs["name"] for known in RUNS[stack].recorder.of_type("RemoteImage").values()}
+
+    def test_waits_for_a_health_check_that_settles(self, stack: str, container: Recorded) -> None:
+        health = container.inputs["healthcheck"]
+        assert stack
+        assert health["tests"][0] == "CMD"
+        assert len(health["tests"]) > 1
+        assert container.inputs["wait"] is True
+        assert container.inputs["waitTimeout"] >= 60
+        for key in ("interval", "timeout"):
+            assert health[key] == go_duration(duration_seconds(health[key])), "any other spelling never settles"
+        assert duration_seconds(health["interval"]) >= 10, "faster checks load the host"
+        assert "healthcheck" in container.replace_on_changes
+
+    def test_is_limited_in_memory_and_logs(self, stack: str, container: Recorded) -> None:
+        assert stack
+        assert 0 < container.inputs["memory"] == container.inputs["memorySwap"]
+        assert container.inputs["logDriver"] == "json-file"
+        assert set(container.inputs["logOpts"]) == {"max-size", "max-file"}
+
+    def test_has_the_least_capabilities(self, stack: str, container: Recorded) -> None:
+        service = _labels(container)["kitestacks.service"]
+        assert stack
+        assert container.inputs["capabilities"]["drops"] == ["ALL"]
+        assert container.inputs["capabilities"]["adds"] == NEEDED_CAPABILITIES.get(service, [])
+        assert "no-new-privileges:true" in container.inputs["securityOpts"]
+        assert not container.inputs.get("privileged")
+
+    def test_is_marked_as_ours(self, stack: str, container: Recorded) -> None:
+        labels = _labels(container)
+        assert labels["kitestacks.host"] == stack
+        assert labels["kitestacks.installation"] == "kitestacks"
+        assert labels["kitestacks.service"] in KNOWN_SERVICES
+
+    def test_publishes_no_port(self, stack: str, container: Recorded) -> None:
+        assert stack
+        assert not container.inputs.get("ports")
+        assert not container.inputs.get("publishAllPorts")
+
+    def test_comes_back_and_goes_gently(self, stack: str, container: Recorded) -> None:
+        assert stack
+        assert container.inputs["restart"] == "unless-stopped"
+        assert container.inputs["mustRun"] is True
+        assert container.inputs["destroyGraceSeconds"] >= 10
+        assert container.inputs["removeVolumes"] is False
+        assert container.delete_before_replace
+        assert container.error_hooks
+
+    def test_shows_no_secret_to_docker_inspect(self, stack: str, container: Recorded) -> None:
+        assert stack
+        shown = {path.partition("[")[0].partition(".")[0] for path in container.secrets}
+        assert shown <= {"uploads"}, "a secret belongs in a file"
+
+
+def test_a_token_is_a_file_that_only_the_connector_may_read() -> None:
+    for run in RUNS.values():
+        for name in ("cloudflared", "cloudflared-shared"):
+            container = run.containers()[name]
+            (upload,) = container.inputs["uploads"]
+            assert "uploads" in {path.partition("[")[0] for path in container.secrets}
+            assert (upload["permissions"], upload["owner"]) == ("0400", container.inputs["user"])
+            assert f"TUNNEL_TOKEN_FILE={upload['file']}" in container.inputs["envs"]
+
+
+def test_tokens_go_to_the_right_connectors() -> None:
+    tokens = {
+        (stack, name): run.containers()[name].inputs["uploads"][0]["content"]
+        for stack, run in RUNS.items()
+        for name in ("cloudflared", "cloudflared-shared")
+    }
+
+    assert tokens["monk", "cloudflared"] == "token-of-monk"
+    assert tokens["monk", "cloudflared-shared"] == "token-of-shared"
+    assert tokens["kscloud1", "cloudflared"] != tokens["kscloud1", "cloudflared-shared"]
+
+
+def test_ingress_dns_and_sites_agree() -> None:
+    run = RUNS["kscloud1"]
+    ingress = run.recorder.of_type("ZeroTrustTunnelCloudflaredConfig")["shared-ingress"].inputs["config"]["ingresses"]
+    (record,) = run.recorder.of_type("DnsRecord").values()
+
+    assert ingress == [
+        {"hostname": "www.kitestacks.com", "service": "http://portal:80"},
+        {"service": "http_status:404"},
+    ]
+    assert record.inputs["name"] == "www.kitestacks.com"
+    assert record.inputs["content"] == "shared-tunnel-id.cfargotunnel.com"
+    assert (record.inputs["proxied"], record.inputs["ttl"], record.inputs["type"]) == (True, 1, "CNAME")
+    assert not RUNS["monk"].recorder.of_type("DnsRecord"), "a shared site's record belongs to the foundation"
+
+
+def test_only_the_connectors_and_sites_are_on_the_edge_network() -> None:
+    for stack, run in RUNS.items():
+        on_edge = {
+            name: c.inputs["networksAdvanced"] for name, c in run.containers().items() if "networksAdvanced" in c.inputs
+        }
+        assert set(on_edge) == {"cloudflared", "cloudflared-shared", "portal"}
+        assert all(
+            networks == [{"name": "kitestacks-edge", "aliases": [name]}] for name, networks in on_edge.items()
+        ), stack
+
+
+def test_node_exporter_listens_on_the_private_address_alone() -> None:
+    container = RUNS["monk"].containers()["node-exporter"]
+
+    assert container.inputs["networkMode"] == "host"
+    assert "--web.listen-address=100.64.0.1:9100" in container.inputs["command"]
+    assert container.inputs["mounts"] == [
+        {"type": "bind", "source": "/", "target": "/host", "readOnly": True, "bindOptions": {"propagation": "rslave"}}
+    ]
+
+
+def test_program_is_a_table_of_contents() -> None:
+    program = Path(components.__path__[0]).parent / "__main__.py"
+    assert len(program.read_text().splitlines()) < 60
+
+
+def _labels(container: Recorded) -> dict[str, Any]:
+    return {label["label"]: label["value"] for label in container.inputs["labels"]}
