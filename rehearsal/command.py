@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console as Terminal
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     import argparse
 
     from rehearsal.twin import Twin
+
+_WIDTH = 120
+"""Of a report that goes to a file or a pipe, where nobody says how wide it may be."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -118,6 +122,5 @@ def _show(status: dict[str, Any], *, as_json: bool) -> int:
     for hostname, site in status["sites"].items():
         state = f"{site['status']} by {site['by']}" if site["status"] else "no answer"
         table.add_row("+".join(site["hosts"]), hostname, state + (f", fault {site['fault']}" if site["fault"] else ""))
-    terminal = Terminal()
-    terminal.print(table, width=None if terminal.is_terminal else 120)
+    Terminal(width=None if sys.stdout.isatty() else _WIDTH).print(table)
     return Exit.OK if well else Exit.RESOURCE

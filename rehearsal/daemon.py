@@ -13,9 +13,38 @@ from docker.errors import DockerException
 if TYPE_CHECKING:
     from docker.models.containers import Container
 
-_DEFAULT = "unix:///var/run/docker.sock"
+_UNIX = "unix://"
 INSTALLATION = "kitestacks.installation"
 HOST = "kitestacks.host"
+
+
+class DaemonError(Exception):
+    """No daemon answers; the message says where it was looked for."""
+
+
+def endpoint() -> str:
+    """Where the daemon is looked for: at `DOCKER_HOST`, or at the usual socket."""
+    return os.environ.get("DOCKER_HOST") or f"{_UNIX}/var/run/docker.sock"
+
+
+def connect(timeout: float = 60) -> DockerClient:
+    """A client of the daemon; to be closed.
+
+    Args:
+        timeout: Seconds that the daemon may be silent.
+
+    Raises:
+        DaemonError: none answers.
+    """
+    address = endpoint()
+    try:
+        if address.startswith(_UNIX):
+            # The SDK leaves its socket open when nobody listens, which Python complains about long afterwards.
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(address.removeprefix(_UNIX))
+        return DockerClient.from_env(timeout=timeout)
+    except (DockerException, OSError) as error:
+        raise DaemonError(f"no Docker daemon answers at {address}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -32,14 +61,11 @@ class Daemon:
 
     @classmethod
     def find(cls) -> Daemon | None:
-        """The daemon of `DOCKER_HOST` or the usual socket; None if nobody answers there."""
-        endpoint = os.environ.get("DOCKER_HOST", _DEFAULT)
+        """The daemon of this machine; None if nobody answers."""
         try:
-            client = DockerClient(base_url=endpoint, timeout=60)
-            client.ping()
-        except DockerException:
+            return cls(endpoint(), connect())
+        except DaemonError:
             return None
-        return cls(endpoint, client)
 
     def gateway(self) -> str:
         """An address of this machine that every container reaches."""

@@ -9,7 +9,7 @@ import toolchain
 from kitestacks.exits import CommandError, Exit
 from rehearsal import engine, helpers, stack_files, twin
 from rehearsal.daemon import Daemon, free_port
-from rehearsal.images import build as images
+from rehearsal.images.build import ensure as ensure_images
 from rehearsal.sites import wait_until_answering
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def render(found: Twin, console: Console, root: Path = twin.ROOT) -> None:
     """Writes the rehearsed project; builds the images that the stack files name and this machine lacks."""
     swapped: dict[str, str] = {}
     if found.docker is not None:
-        swapped = images.ensure(stack_files.images(root))
+        swapped = ensure_images(stack_files.images(root), console, build_caddy=lambda: toolchain.caddy.ensure(console))
     stack_files.render(found, swapped, root)
 
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
-import time
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,15 +15,17 @@ from typing import TYPE_CHECKING
 from docker.errors import DockerException, ImageNotFound
 from urllib3.exceptions import HTTPError
 
-from rehearsal.images.daemon import DaemonError, daemon
+from rehearsal.daemon import DaemonError, connect
 from rehearsal.images.program import ImageError, source_hash, standin_binary
 from rehearsal.images.roles import Part, Role, local_tag, repository_of, role_of, version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from contextlib import AbstractContextManager
 
     from docker.client import DockerClient
-    from rich.console import Console
+
+    from kitestacks.console import Console
 
 HASH_LABEL = "kitestacks.rehearsal.inputs"
 DEFAULT_CADDY = Path(__file__).parents[2] / ".kitestacks" / "toolchain" / "bin" / "caddy"
@@ -60,11 +61,10 @@ class _Recipe:
 
     @property
     def inputs(self) -> str:
-        """A hash of all that goes in; a Caddy program counts by size and time, since reading it takes too long."""
+        """A hash of all that goes in; a Caddy program counts by its size, since reading it takes too long."""
         digest = hashlib.sha256(f"{_LAYOUT} {source_hash()} {self.dockerfile}".encode())
         if self.role.part is Part.CADDY and self.caddy.is_file():
-            facts = self.caddy.stat()
-            digest.update(f"{facts.st_size} {facts.st_mtime_ns}".encode() + _CADDYFILE)
+            digest.update(f"{self.caddy.stat().st_size}".encode() + _CADDYFILE)
         return digest.hexdigest()
 
     def context(self) -> io.BytesIO:
@@ -91,13 +91,20 @@ class _Recipe:
         return archive
 
 
-def ensure(images: Iterable[str], console: Console | None = None, *, caddy: Path = DEFAULT_CADDY) -> dict[str, str]:
+def ensure(
+    images: Iterable[str],
+    console: Console | None = None,
+    *,
+    caddy: Path = DEFAULT_CADDY,
+    build_caddy: Callable[[], object] | None = None,
+) -> dict[str, str]:
     """Sees to it that the local daemon has an image for each of the given ones.
 
     Args:
         images: References as they stand in the stack files.
         console: Where to say what is being built.
         caddy: A static Caddy program, for the case that the real Caddy image can't be pulled.
+        build_caddy: What makes that program, called only when it is needed and not there.
 
     Returns:
         Each reference with the local one to run in its place; a real Caddy image stands for itself.
@@ -106,37 +113,43 @@ def ensure(images: Iterable[str], console: Console | None = None, *, caddy: Path
         ImageError: there is no daemon, no Go, or no Caddy where they are needed, or the daemon refuses.
     """
     try:
-        with closing(daemon()) as client:
+        with closing(connect()) as client:
             hashes = _local_hashes(client)
-            return {
-                image: _ensure(client, image, _Recipe(role_of(image), caddy), hashes, console)
-                for image in sorted(set(images))
-            }
+            local: dict[str, str] = {}
+            for image in sorted(set(images)):
+                recipe = _Recipe(role_of(image), caddy)
+                found = _find(client, image, recipe, hashes, console)
+                if found is None and recipe.role.part is Part.CADDY and not caddy.is_file() and build_caddy:
+                    build_caddy()
+                local[image] = found or _build(client, image, recipe, console)
+            return local
     except (DaemonError, DockerException, OSError) as error:
         raise ImageError(f"the stand-in images can't be built: {error}") from error
 
 
-def _ensure(
+def _find(
     client: DockerClient, image: str, recipe: _Recipe, hashes: Mapping[str, str], console: Console | None
-) -> str:
-    """The local reference for one image."""
-    tag, has_real = local_tag(image), recipe.role.part is Part.CADDY
+) -> str | None:
+    """A reference for an image that need not be built: the real one, or a stand-in made from what is there now."""
+    has_real = recipe.role.part is Part.CADDY
     if has_real and _is_here(client, image):
         return image
-    if hashes.get(tag) == recipe.inputs:
-        return tag
-    if has_real and _pull(image, console):
-        return image
+    if hashes.get(local_tag(image)) == recipe.inputs:
+        return local_tag(image)
+    return image if has_real and _pull(image, console) else None
+
+
+def _build(client: DockerClient, image: str, recipe: _Recipe, console: Console | None) -> str:
     with _doing(console, f"build a stand-in for {image}"):
         client.images.build(
             fileobj=recipe.context(),
             custom_context=True,
-            tag=tag,
+            tag=local_tag(image),
             labels={HASH_LABEL: recipe.inputs},
             rm=True,
             forcerm=True,
         )
-    return tag
+    return local_tag(image)
 
 
 def _local_hashes(client: DockerClient) -> dict[str, str]:
@@ -155,7 +168,7 @@ def _is_here(client: DockerClient, image: str) -> bool:
 
 def _pull(image: str, console: Console | None) -> bool:
     """Tries to get the real image, as long as the registry keeps talking."""
-    patient = daemon(timeout=_PULL_PATIENCE)
+    patient = connect(timeout=_PULL_PATIENCE)
     with closing(patient), _doing(console, f"pull {image}"):
         try:
             for line in patient.api.pull(repository_of(image), tag=version_of(image), stream=True, decode=True):
@@ -166,14 +179,8 @@ def _pull(image: str, console: Console | None) -> bool:
         return _is_here(patient, image)
 
 
-@contextmanager
-def _doing(console: Console | None, what: str) -> Iterator[None]:
-    """Says what goes on, and afterwards how long it took: a line of its own where nothing can be repainted."""
-    started = time.monotonic()
-    with console.status(f"{what} ...") if console else nullcontext():
-        yield
-    if console:
-        console.print(f"{what}: {time.monotonic() - started:.1f} s")
+def _doing(console: Console | None, what: str) -> AbstractContextManager[object]:
+    return console.step(what) if console else nullcontext()
 
 
 def _add_program(tar: tarfile.TarFile, program: Path, name: str) -> None:

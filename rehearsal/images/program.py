@@ -9,12 +9,17 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from kitestacks.exits import CommandError, Exit
+
 SOURCE = Path(__file__).with_name("standin")
 BUILT = Path(__file__).parents[2] / ".kitestacks" / "standin"
 
 
-class ImageError(Exception):
+class ImageError(CommandError):
     """An image can't be made; the message says why, and what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "make doctor", Exit.RESOURCE)
 
 
 def source_hash() -> str:

@@ -15,6 +15,7 @@ from kitestacks.console import Console
 from kitestacks.exits import CommandError
 from rehearsal import engine, helpers, session, stack_files
 from rehearsal.daemon import Daemon, free_port
+from rehearsal.images.build import ensure
 from tests.stack_files import StackFiles
 
 if TYPE_CHECKING:
@@ -144,16 +145,7 @@ def missing_docker() -> str | None:
     if daemon is None:
         return "no Docker daemon answers: apt-get install docker.io, and start it"
     try:
-        wanted = stack_files.images()
-        session.images.ensure(wanted)
+        ensure(stack_files.images())
     except CommandError as error:
         return f"no stand-in images ({error.message.splitlines()[0]}): make rehearsal"
     return None
-
-
-def _no_building() -> Path:
-    """Caddy, if it was built before: a test does not spend minutes on it."""
-    found = toolchain.caddy.find()
-    if found is None:
-        raise CommandError("no Caddy", "make rehearsal")
-    return found

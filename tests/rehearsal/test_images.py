@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rehearsal.daemon import DaemonError, connect
 from rehearsal.images import build, program
 from rehearsal.images.build import HASH_LABEL, ensure
-from rehearsal.images.daemon import DaemonError, daemon
 from rehearsal.images.program import ImageError, source_hash, standin_binary
 from rehearsal.images.roles import Part, local_tag, repository_of, role_of, version_of
 from tests.rehearsal.edge_world import free_port, wait_for
@@ -253,7 +253,7 @@ def test_wrong_command_lines_are_said(arguments: list[str], env: dict[str, str],
 @pytest.fixture
 def docker() -> Iterator[DockerClient]:
     try:
-        client = daemon()
+        client = connect()
     except DaemonError as error:
         pytest.skip(str(error))
     with contextlib.closing(client):
