@@ -22,10 +22,11 @@ def explain_failure(host: str, endpoint: str) -> Callable[[pulumi.ErrorHookArgs]
     def hook(args: pulumi.ErrorHookArgs) -> bool:
         container = str((args.new_inputs or args.old_inputs or {}).get("name", args.name))
         lines = _last_lines(endpoint, container)
-        pulumi.log.error(
-            f"container {container} on {host} could not be {_DONE.get(args.failed_operation, 'changed')}.\n{lines}\n"
-            f"Mend what it says and type `pulumi up -s {host}` again; all of its log: docker logs {container}",
-        )
+        way_out = f"Mend what it says and type `pulumi up -s {host}` again; all of its log: docker logs {container}"
+        if any("already in use" in error for error in args.errors):
+            way_out = f"Its name is taken by one that this stack does not know: python3 -m kitestacks orphans -s {host}"
+        done = _DONE.get(args.failed_operation, "changed")
+        pulumi.log.error(f"container {container} on {host} could not be {done}.\n{lines}\n{way_out}")
         return False
 
     return hook

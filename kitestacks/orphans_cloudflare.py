@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import requests
 
 from kitestacks.exits import CommandError, Exit
+from kitestacks.rehearsed import forget
 from kitestacks.stack_state import Orphan
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 API = "https://api.cloudflare.com/client/v4"
 REHEARSAL = "KITESTACKS_REHEARSAL"
-COMMENT = "KiteStacks: managed by Pulumi"
-"""What `components/edge/dns.py` writes beside every record that it makes."""
+SHARED = "shared"
+"""The tunnel that belongs to no single host (`components/edge`)."""
 _TIMEOUT = 20
 
 
@@ -50,16 +51,20 @@ def find(state: StackState, cloud: Cloud | None = None) -> Iterator[Orphan]:
         return
     cloud = cloud or _cloud_of(state)
     tunnels, records = f"/accounts/{account}/cfd_tunnel", f"/zones/{zone}/dns_records"
-    prefix = f"{state.installation}-"
-    for kind, path, listed in (
-        ("tunnel", tunnels, cloud.list(tunnels, is_deleted="false", include_prefix=prefix, per_page="1000")),
-        ("DNS record", records, cloud.list(records, **{"comment.exact": COMMENT, "per_page": "5000"})),
-    ):
-        for each in listed:
-            ours = each["name"].startswith(prefix) if kind == "tunnel" else each.get("comment") == COMMENT
-            if ours and each["id"] not in state.recorded:
-                gone = f"{path}/{each['id']}"
-                yield Orphan(kind=kind, name=each["name"], id=each["id"], remove=partial(cloud.remove, gone))
+    # The marks that `components/edge` gives, in full: another installation's begin alike.
+    names = {f"{state.installation}-{name}" for name in (*state.stacks, SHARED)}
+    comment = f"managed by Pulumi for {state.installation}"
+    for tunnel in cloud.list(tunnels, is_deleted="false", per_page="1000"):
+        if tunnel["name"] in names and tunnel["id"] not in state.recorded:
+            yield _orphan(cloud, "tunnel", tunnels, tunnel)
+    for record in cloud.list(records, **{"comment.exact": comment, "per_page": "5000"}):
+        if record.get("comment") == comment and record["id"] not in state.recorded:
+            yield _orphan(cloud, "DNS record", records, record)
+
+
+def _orphan(cloud: Cloud, kind: str, path: str, found: dict[str, Any]) -> Orphan:
+    gone = f"{path}/{found['id']}"
+    return Orphan(kind=kind, name=found["name"], id=found["id"], remove=partial(cloud.remove, gone))
 
 
 def _cloud_of(state: StackState) -> Cloud:
@@ -111,13 +116,8 @@ class RehearsedCloud:
         return [{"id": key, **value} for key, value in self._cloudflare()[_kind(path)].items()]
 
     def remove(self, path: str) -> None:
-        """Takes one object out of the file, which is replaced as a whole."""
-        document = json.loads(self._file.read_text())
-        document["cloudflare"][_kind(path)].pop(path.rpartition("/")[2], None)
-        fresh = self._file.with_suffix(".new")
-        fresh.touch(mode=0o600)
-        fresh.write_text(json.dumps(document))
-        fresh.replace(self._file)
+        """Takes one object out of the file."""
+        forget(self._file, "cloudflare", _kind(path), path.rpartition("/")[2])
 
     def _cloudflare(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self._file.read_text())["cloudflare"]

@@ -40,11 +40,13 @@ class StackState:
 
     Attributes:
         stack: The stack's name, which is the host's.
+        stacks: All stacks of the project.
         config: Its plain configuration, by full key.
         recorded: Ids of everything that a stack of the project has written down.
     """
 
     stack: str
+    stacks: tuple[str, ...]
     config: dict[str, Any]
     recorded: frozenset[str]
 
@@ -61,6 +63,7 @@ class StackState:
         resources = [each for export in exports for each in export["deployment"].get("resources", [])]
         return cls(
             stack=stack,
+            stacks=tuple(stacks),
             config={key: value.get("value") for key, value in config.items()},
             recorded=frozenset(each["id"] for each in resources if each.get("custom") and "id" in each),
         )
@@ -85,10 +88,7 @@ def pulumi(*arguments: str) -> str:
     try:
         result = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
     except FileNotFoundError:
-        raise CommandError(
-            "pulumi is not on PATH", "source activate, or rehearsal/activate", Exit.CONFIGURATION
-        ) from None
+        raise CommandError("pulumi is not on PATH", _SHELL, Exit.CONFIGURATION) from None
     if result.returncode:
-        way_out = "source activate, or rehearsal/activate, in this shell first"
-        raise CommandError(result.stderr.strip(), way_out, Exit(result.returncode))
+        raise CommandError(result.stderr.strip(), _SHELL, Exit(result.returncode))
     return result.stdout

@@ -18,7 +18,9 @@ def environment(twin: Twin, tools: Toolchain) -> dict[str, str]:
     """What the engine needs to know, on top of this process's environment; it holds no secret, only where one lies."""
     ports: dict[str, int] = json.loads((twin.state / "cloud.ports.json").read_text())
     return tools.env() | {
-        "PULUMI_BACKEND_URL": f"file://{twin.backend}",
+        # Without `metadata=skip` each state file has a second one beside it, whose writing a killed engine leaves
+        # half done, and the stack is then unreadable.
+        "PULUMI_BACKEND_URL": f"file://{twin.backend}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(twin.passphrase),
         "PULUMI_DEBUG_PROVIDERS": ",".join(f"{name}:{port}" for name, port in sorted(ports.items())),
         "KITESTACKS_REHEARSAL": str(twin.state),

@@ -113,7 +113,7 @@ def _swap_host(host: object, twin: Twin) -> None:
     """A host of its own on this machine: this daemon, a folder as its disk, a loopback address as its private one."""
     if not isinstance(host, dict):
         return
-    _swap(host, "docker", DockerEndpoint, lambda endpoint: twin.docker or endpoint)
+    _swap(host, "docker", DockerEndpoint, lambda _: twin.docker or twin.no_daemon)
     _swap(host, "data", AbsolutePath, lambda path: f"{twin.state}/disks{path}")
     _swap(host, "tailscale-address", PrivateAddress, lambda address: _loopback(address, twin))
     disk = twin.state / "disks"

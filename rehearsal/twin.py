@@ -45,6 +45,11 @@ class Twin:
         return self.state / "backend"
 
     @property
+    def no_daemon(self) -> str:
+        """The endpoint that stands for simulated containers: nobody listens there, least of all a real host."""
+        return f"unix://{self.state}/simulated.sock"
+
+    @property
     def passphrase(self) -> Path:
         """The file with the passphrase that encrypts the rehearsal's secrets."""
         return self.state / "passphrase"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kitestacks.check import NO_SKIPS
+from tests.golden_files import RENEW, Golden
 from tests.stack_files import StackFiles
 
 if TYPE_CHECKING:
@@ -23,9 +24,20 @@ def _no_ambient_account(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """Golden files, compared or renewed."""
+    return Golden(renew=bool(request.config.getoption(RENEW)))
+
+
+@pytest.fixture
 def files(tmp_path: Path) -> StackFiles:
     """Copies of the project's real stack files."""
     return StackFiles.copied_to(tmp_path)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The one option of these tests."""
+    parser.addoption(RENEW, action="store_true", help="write the golden files anew instead of comparing")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

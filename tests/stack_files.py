@@ -43,6 +43,9 @@ class StackFiles:
         return self
 
     def add_host(self, stack: str, like: str = "monk", address: str = "100.64.0.9") -> StackFiles:
-        """Another host's file, like an existing one."""
-        (self.folder / f"Pulumi.{stack}.yaml").write_text((self.folder / f"Pulumi.{like}.yaml").read_text())
+        """Another host's file, with the host and the connector of an existing one, and no site."""
+        config = yaml.safe_load((self.folder / f"Pulumi.{like}.yaml").read_text())["config"]
+        services = {"cloudflared": config[f"{PREFIX}services"]["cloudflared"]}
+        document = {"config": {f"{PREFIX}host": config[f"{PREFIX}host"], f"{PREFIX}services": services}}
+        (self.folder / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(document))
         return self.edit(stack, "host.tailscale-address", address)

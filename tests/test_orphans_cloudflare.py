@@ -10,30 +10,34 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from kitestacks.exits import CommandError
-from kitestacks.orphans_cloudflare import COMMENT, RealCloud, RehearsedCloud, find
+from kitestacks.orphans_cloudflare import RealCloud, RehearsedCloud, find
 from kitestacks.stack_state import StackState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+COMMENT = "managed by Pulumi for kitestacks"
 ACCOUNT, ZONE = "a" * 32, "b" * 32
 TUNNELS = [
     {"id": "t-known", "name": "kitestacks-monk"},
     {"id": "t-lost", "name": "kitestacks-kscloud1"},
     {"id": "t-foreign", "name": "somebody-else"},
+    {"id": "t-test", "name": "kitestacks-test-monk"},
 ]
 RECORDS = [
     {"id": "r-known", "name": "www.kitestacks.com", "comment": COMMENT},
     {"id": "r-lost", "name": "git.kitestacks.com", "comment": COMMENT},
     {"id": "r-foreign", "name": "mail.kitestacks.com", "comment": "by hand"},
+    {"id": "r-test", "name": "test.kitestacks.com", "comment": "managed by Pulumi for kitestacks-test"},
     {"id": "r-bare", "name": "kitestacks.com"},
 ]
 
 
 def state(**config: str) -> StackState:
     ids = {"kitestacks:cloudflare-account-id": ACCOUNT, "kitestacks:cloudflare-zone-id": ZONE}
-    return StackState(stack="kscloud1", config=ids | config, recorded=frozenset({"t-known", "r-known"}))
+    recorded = frozenset({"t-known", "r-known"})
+    return StackState(stack="kscloud1", stacks=("kscloud1", "monk"), config=ids | config, recorded=recorded)
 
 
 class _Api(http.server.BaseHTTPRequestHandler):
@@ -98,7 +102,7 @@ def test_silent_server_is_said() -> None:
 
 
 def test_host_that_is_no_foundation_has_nothing_at_cloudflare() -> None:
-    assert list(find(StackState(stack="monk", config={}, recorded=frozenset()))) == []
+    assert list(find(StackState(stack="monk", stacks=("monk",), config={}, recorded=frozenset()))) == []
 
 
 def test_rehearsed_cloud_is_its_file(tmp_path: Path) -> None:
@@ -109,5 +113,5 @@ def test_rehearsed_cloud_is_its_file(tmp_path: Path) -> None:
     (orphan,) = find(state(**{"kitestacks:installation": "rehearsal"}), RehearsedCloud(file))
     orphan.remove()
 
-    assert set(json.loads(file.read_text())["cloudflare"]["tunnels"]) == {"t-known", "t-foreign"}
+    assert set(json.loads(file.read_text())["cloudflare"]["tunnels"]) == {"t-known", "t-foreign", "t-test"}
     assert file.stat().st_mode & 0o077 == 0

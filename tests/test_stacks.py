@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 import pytest
 
 from tests.recorder import Run, foundation_outputs, run_program
 
-GOLDEN = Path(__file__).parent / "golden"
+if TYPE_CHECKING:
+    from tests.golden_files import Golden
+
 REFERENCES = {"kscloud1": foundation_outputs("monk", "kscloud1")}
 
 
@@ -20,20 +21,17 @@ def _run(stack: str) -> Run:
 
 
 @pytest.mark.parametrize("stack", ["kscloud1", "monk"])
-def test_stack_registers_exactly_the_golden_resources(stack: str) -> None:
-    golden = GOLDEN / f"{stack}.txt"
+def test_stack_registers_exactly_the_golden_resources(stack: str, golden: Golden) -> None:
+    urns = [urn.partition("::kitestacks::")[2] for urn in _run(stack).urns]
 
-    urns = [urn.partition(f"::{'kitestacks'}::")[2] for urn in _run(stack).urns]
-
-    assert urns == golden.read_text().splitlines(), f"if that is meant: write the new list to {golden.name}"
+    golden.check(f"{stack}.txt", "\n".join(urns) + "\n")
 
 
 @pytest.mark.parametrize("stack", ["kscloud1", "monk"])
-def test_containers_match_their_golden_file(stack: str) -> None:
-    golden = GOLDEN / f"{stack}.containers.json"
+def test_containers_match_their_golden_file(stack: str, golden: Golden) -> None:
     containers = {name: _readable(container.inputs) for name, container in sorted(_run(stack).containers().items())}
 
-    assert json.loads(json.dumps(containers)) == json.loads(golden.read_text())
+    golden.check(f"{stack}.containers.json", json.dumps(containers, indent=2, sort_keys=True) + "\n")
 
 
 def test_foundation_puts_out_what_other_hosts_read_and_keeps_the_tokens_secret() -> None:

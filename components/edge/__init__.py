@@ -76,7 +76,12 @@ class Edge(pulumi.ComponentResource):
         IngressRules(tunnel, account_id=self.foundation.account_id, tunnel_id=tunnel_id, sites=sites, opts=child)
         for site in sites:
             SiteRecord(
-                site.hostname, zone_id=self.foundation.zone_id, hostname=site.hostname, tunnel_id=tunnel_id, opts=child
+                site.hostname,
+                zone_id=self.foundation.zone_id,
+                hostname=site.hostname,
+                tunnel_id=tunnel_id,
+                installation=self._fleet.own.installation,
+                opts=child,
             )
 
 

@@ -21,6 +21,7 @@ class SiteRecord(pulumi.ComponentResource):
         zone_id: pulumi.Input[str],
         hostname: str,
         tunnel_id: pulumi.Input[str],
+        installation: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("kitestacks:index:SiteRecord", name, None, opts)
@@ -29,7 +30,7 @@ class SiteRecord(pulumi.ComponentResource):
             zone_id=zone_id,
             name=hostname,
             content=pulumi.Output.concat(tunnel_id, ".cfargotunnel.com"),
-            comment="KiteStacks: managed by Pulumi",
+            comment=f"managed by Pulumi for {installation}",
             # Tunnels change hands under one name: the old record must be gone before the new one comes.
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
