@@ -21,7 +21,7 @@ async def main() -> dict[str, Any]:
 
     edge = await edge_of(fleet)
     host = Host(fleet.here, fleet.own)
-    for name, settings in fleet.own.service_settings().items():
+    for name, settings in fleet.own.service_settings.items():
         service_class(name)(name, ServiceArgs(settings=settings, host=host, fleet=fleet, edge=edge))
 
     outputs = edge.foundation.outputs() if fleet.here == fleet.foundation else {}

@@ -32,7 +32,7 @@ def _blocks(fleet: Fleet) -> Iterator[tuple[str, str, str, Any]]:
     """Host, service, path and settings of every service block in the fleet."""
     for host, stack in fleet.stacks.items():
         at = "" if host == fleet.here else f"Pulumi.{host}.yaml: "
-        for name, settings in stack.service_settings().items():
+        for name, settings in stack.service_settings.items():
             yield host, name, f"{at}services.{name}", settings
 
 
@@ -103,7 +103,7 @@ def _sites_can_answer(fleet: Fleet) -> Iterator[Problem]:
                 rule=f"must be true: {name} has no login of its own",
                 way_out="write `public: true` if anybody may see it, or leave the site out",
             )
-        if CONNECTOR not in fleet.stacks[host].service_settings():
+        if CONNECTOR not in fleet.stacks[host].service_settings:
             yield Problem(
                 path=path.rpartition(".")[0],
                 rule=f"must have {CONNECTOR}: without a connector on {host} nobody reaches {settings.site.hostname}",

@@ -76,7 +76,7 @@ class Fleet:
         """Every public hostname of the fleet, once, in the order of the hosts and then of their services."""
         sites: dict[str, Site] = {}
         for host, stack in sorted(self.stacks.items()):
-            for name, settings in stack.service_settings().items():
+            for name, settings in stack.service_settings.items():
                 service = service_class(name)
                 if settings.site is None or service.port is None or service.tile is None:
                     continue

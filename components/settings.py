@@ -8,6 +8,7 @@ waiting for what other stacks put out.
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -102,6 +103,7 @@ class StackFile(Model):
                 raise ValueError(msg)
         return images
 
+    @cached_property
     def service_settings(self) -> dict[str, Any]:
         """The blocks that are there, by service name, in the order of the registry."""
         blocks = {name: getattr(self.services, name.replace("-", "_")) for name in KNOWN_SERVICES}

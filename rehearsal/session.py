@@ -64,6 +64,7 @@ def prepare(console: Console, found: Twin, root: Path = twin.ROOT) -> toolchain.
     with console.step("make the stacks") as step:
         for stack in stack_files.names(root):
             step.note(stack)
+            stack_files.share_salt(found, stack)
             engine.run(found, tools, "stack", "select", "--create", stack)
             if _TOKEN_KEY not in (found.project / f"Pulumi.{stack}.yaml").read_text():
                 set_token(found, tools, stack)

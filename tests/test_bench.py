@@ -228,7 +228,7 @@ def test_generated_services_are_services_that_the_program_knows(tmp_path: Path) 
         "config = yaml.safe_load(open('Pulumi.monk.yaml'))['config']\n"
         "stack = StackFile.model_validate({key.removeprefix('kitestacks:'): value for key, value in config.items()})\n"
         "print(*[f'{service_class(name).__name__}={block.site.hostname}'"
-        " for name, block in stack.service_settings().items() if name.startswith('svc')])"
+        " for name, block in stack.service_settings.items() if name.startswith('svc')])"
     )
     shown = subprocess.run(python(code), cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert shown.split() == [f"Svc00{n}=svc-00{n}.kitestacks.com" for n in (1, 2, 3)]
