@@ -73,7 +73,7 @@ def render(twin: Twin, swapped_images: dict[str, str], root: Path = ROOT) -> Non
     """
     for part in _PROGRAM:
         link = twin.project / part
-        if not link.is_symlink():
+        if not (link.is_symlink() or link.exists()):
             link.symlink_to(ROOT / part)
     project = _document(ROOT / "Pulumi.yaml") or {}
     project.setdefault("runtime", {}).setdefault("options", {})["virtualenv"] = str(ROOT / ".venv")
