@@ -10,13 +10,21 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import pulumi
 import yaml
 from pulumi.runtime.config import CONFIG
 from pulumi.runtime.settings import get_root_directory
-from pydantic import Field, ValidationError, create_model, field_validator
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from components.errors import Problem, ProgramError
 from components.model import Model
@@ -65,11 +73,30 @@ class EdgeSettings(Model):
     )
 
 
+class OrderedBlocks(Model):
+    """Named blocks that keep the order in which the owner wrote them: the portal shows sites in it."""
+
+    _order: tuple[str, ...] = PrivateAttr(default=())
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _keep_order(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401 - any YAML value
+        blocks = handler(data)
+        if isinstance(data, dict):
+            blocks._order = tuple(data)  # noqa: SLF001 - its own
+        return blocks
+
+    def in_order(self) -> dict[str, Any]:
+        """The blocks that are there, by the names that the file gives them."""
+        found = {name: getattr(self, name.replace("-", "_")) for name in self._order}
+        return {name: block for name, block in found.items() if block is not None}
+
+
 _blocks: dict[str, Any] = {
     name.replace("-", "_"): (service.Settings | None, None) for name, service in KNOWN_SERVICES.items()
 }
-Services: type[Model] = create_model(
-    "Services", __base__=Model, __doc__="What the host runs: one block per service.", **_blocks
+Services: type[OrderedBlocks] = create_model(
+    "Services", __base__=OrderedBlocks, __doc__="What the host runs: one block per service.", **_blocks
 )
 
 
@@ -105,9 +132,8 @@ class StackFile(Model):
 
     @cached_property
     def service_settings(self) -> dict[str, Any]:
-        """The blocks that are there, by service name, in the order of the registry."""
-        blocks = {name: getattr(self.services, name.replace("-", "_")) for name in KNOWN_SERVICES}
-        return {name: block for name, block in blocks.items() if block is not None}
+        """The blocks that are there, by service name, in the owner's order."""
+        return self.services.in_order()
 
     def image(self, reference: ImageRef) -> str:
         """The reference to pull for a declared one: the longest replacement of `images` that fits."""

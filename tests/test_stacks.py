@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 import pytest
 
+from components.settings import StackFile
 from tests.recorder import Run, foundation_outputs, run_program
 
 if TYPE_CHECKING:
@@ -57,3 +58,12 @@ def _unhashed(files: dict[str, Any]) -> dict[str, Any]:
     return {
         ".".join(part for part in path.split(".") if len(part) < 8 or "/" in part): mode for path, mode in files.items()
     }
+
+
+def test_services_keep_the_order_in_which_the_owner_wrote_them() -> None:
+    host = {"docker": "unix:///x", "data": "/x", "tailscale-address": "100.64.0.1"}
+    blocks = {name: {"image": "x:1"} for name in ("portal", "cloudflared", "node-exporter")}
+
+    for order in (list(blocks), sorted(blocks)):
+        written = {name: blocks[name] for name in order}
+        assert list(StackFile.model_validate({"host": host, "services": written}).service_settings) == order
