@@ -39,6 +39,7 @@ from components.types import (
     HostName,
     ImageRef,
     PrivateAddress,
+    RootPath,
     check_image,
 )
 
@@ -54,7 +55,7 @@ class HostSettings(Model):
     docker: DockerEndpoint
     data: AbsolutePath = Field(description="Folder on the host that holds one folder of data per service.")
     tailscale_address: PrivateAddress
-    root: Literal["/"] | AbsolutePath = Field(
+    root: RootPath = Field(
         default="/", description="Where the host's file system begins; another folder only where a host is rehearsed."
     )
     health_interval: Duration = Field(default="10s", description="Time between two health checks of a container.")

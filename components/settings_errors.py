@@ -30,9 +30,11 @@ def _problem(details: ErrorDetails, model: type[BaseModel], at: str) -> Problem:
             return Problem(path=path, rule="must be set")
         case "value_error":
             return Problem(path=path, rule=details["msg"].removeprefix("Value error, "))
+        case "model_type" | "dict_type":
+            return Problem(path=path, rule=f"must be a block of keys and values, got {_shown(details['input'])}")
         case _:
-            rule = details["msg"].removeprefix("Input ")
-            return Problem(path=path, rule=f"{rule[:1].lower()}{rule[1:]}, got {_shown(details['input'])}")
+            rule = details["msg"].removeprefix("Input ").replace("should be", "must be")
+            return Problem(path=path, rule=f"{rule}, got {_shown(details['input'])}")
 
 
 def _unknown(loc: tuple[int | str, ...]) -> str:

@@ -18,6 +18,7 @@ _IMAGE = re.compile(
 )
 _TAILNET = ipaddress.ip_network("100.64.0.0/10")
 _GO_DURATION = re.compile(r"^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$")
+_LEAST_MEMORY = 6
 _SIZE = re.compile(r"^(\d+)(MiB|GiB)$")
 
 
@@ -75,6 +76,11 @@ def _duration(value: str) -> str:
 def _size(value: str) -> str:
     if not _SIZE.fullmatch(value):
         msg = f"must be a size in MiB or GiB, got {value!r} (for example 256MiB)"
+        raise ValueError(msg)
+    if mebibytes(value) < _LEAST_MEMORY:
+        msg = (
+            f"must be at least {_LEAST_MEMORY}MiB, with less Docker starts nothing, got {value!r} (for example 256MiB)"
+        )
         raise ValueError(msg)
     return value
 
@@ -149,6 +155,10 @@ AbsolutePath = Annotated[
             "/opt/kitestacks/docker",
         )
     ),
+]
+RootPath = Annotated[
+    str,
+    AfterValidator(_matching(r"/|(/[^/\0\s:]+)+", "must be / or an absolute path without blanks or colons", "/")),
 ]
 Duration = Annotated[str, AfterValidator(_duration), Field(description="A duration such as 30s or 1m30s.")]
 Memory = Annotated[str, AfterValidator(_size), Field(description="A memory limit such as 256MiB or 2GiB.")]
