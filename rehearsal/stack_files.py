@@ -69,7 +69,7 @@ def stale(twin: Twin, root: Path = ROOT) -> bool:
 def render(twin: Twin, swapped_images: dict[str, str], root: Path = ROOT) -> None:
     """Writes the rehearsal's project: the real program by link, its project file, and the rehearsed stack files.
 
-    Secrets that the rehearsal has set stay; those of the real files are left out: none can read them here.
+    Secrets that the rehearsal has set stay; those of the real files are left out: nobody can read them here.
     """
     for part in _PROGRAM:
         link = twin.project / part
@@ -94,7 +94,7 @@ def render(twin: Twin, swapped_images: dict[str, str], root: Path = ROOT) -> Non
 def share_salt(twin: Twin, stack: str) -> None:
     """Gives a stack that has none the salt of another: with one passphrase it is one key, derived once in a preview.
 
-    A host's plan reads the foundation's secrets too; with a salt of their own that costs the engine a fifth of a second.
+    A host's plan reads the foundation's secrets too; with another salt that costs the engine a fifth of a second.
     """
     file = twin.project / f"Pulumi.{stack}.yaml"
     document = _document(file)
