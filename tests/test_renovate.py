@@ -25,11 +25,11 @@ def test_pattern_finds_every_pin() -> None:
 def test_digest_is_found_too() -> None:
     (manager,) = json.loads((ROOT / "renovate.json").read_text())["customManagers"]
     pattern = re.compile(manager["matchStrings"][0].replace("(?<", "(?P<"))
-    match = pattern.search(f"image: ghcr.io/a/b:v1.2@sha256:{'0' * 64}")
+    match = pattern.search(f"image: example.org/a/b:v1.2@sha256:{'0' * 64}")
 
     assert match
     assert (match["depName"], match["currentValue"], match["currentDigest"]) == (
-        "ghcr.io/a/b",
+        "example.org/a/b",
         "v1.2",
         f"sha256:{'0' * 64}",
     )
