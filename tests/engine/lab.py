@@ -96,6 +96,7 @@ class Lab:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
 
     def pulumi(self, *arguments: str) -> Finished:

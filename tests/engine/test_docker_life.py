@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import subprocess
@@ -206,6 +207,7 @@ def _kill_and_mend(lab: Lab, stack: str, delay: float) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
+        _wait_for_the_plugins_of(process.pid)
 
     lab.pulumi("cancel", "--yes", "-s", stack)
     again = lab.pulumi("up", "--yes", "--skip-preview", "-s", stack)
@@ -220,6 +222,17 @@ def _kill_and_mend(lab: Lab, stack: str, delay: float) -> None:
     cloud = lab.cloud()["cloudflare"]
     assert len({tunnel["name"] for tunnel in cloud["tunnels"].values()}) == len(cloud["tunnels"]) == 3
     assert len(cloud["dns_records"]) == 1
+
+
+def _wait_for_the_plugins_of(engine: int) -> None:
+    """They end by themselves, in the time that a person takes to type; until then they may still act."""
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(engine, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
 
 
 def _remove_orphans(lab: Lab, stack: str) -> None:
