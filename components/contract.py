@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from components.edge import SHARED
 from components.errors import Problem, ProgramError
 from components.model import StateClass
 from components.settings import service_class
@@ -48,6 +49,15 @@ def _one_foundation(fleet: Fleet) -> Iterator[Problem]:
             path="edge",
             rule=f"must stand in the file of exactly one host, got it in those of {' and '.join(fleet.foundations)}",
             way_out="two foundations would both own the tunnels and DNS: keep it in one file",
+        )
+
+
+def _host_names_are_free(fleet: Fleet) -> Iterator[Problem]:
+    if SHARED in fleet.stacks:
+        yield Problem(
+            path=f"Pulumi.{SHARED}.yaml",
+            rule=f"must have another name: {SHARED!r} is the tunnel that all hosts serve",
+            way_out="name the file and its stack after the machine",
         )
 
 
@@ -141,6 +151,7 @@ def _private_addresses_differ(fleet: Fleet) -> Iterator[Problem]:
 
 RULES = (
     _one_foundation,
+    _host_names_are_free,
     _hostnames_in_zone,
     _one_service_per_hostname,
     _sites_can_answer,

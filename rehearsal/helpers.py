@@ -18,10 +18,14 @@ def wake(twin: Twin) -> None:
     Raises:
         CommandError: one did not start.
     """
-    processes.start(twin, "edge", ["--listen", f"127.0.0.1:{twin.port}", "--connect", twin.connect])
+    processes.start(twin, "edge", lambda: ["--listen", f"127.0.0.1:{twin.port}", "--connect", twin.connect])
+    processes.start(twin, "cloud", lambda: _cloud(twin))
+
+
+def _cloud(twin: Twin) -> list[str]:
     zone = f"{twin.zone_id}={stack_files.domain()}"
-    cloud = ["--account-id", twin.account_id, "--zone", zone, "--connect", twin.connect]
-    processes.start(twin, "cloud", cloud + (["--simulate-docker"] if twin.docker is None else []))
+    arguments = ["--account-id", twin.account_id, "--zone", zone, "--connect", twin.connect]
+    return arguments + (["--simulate-docker"] if twin.docker is None else [])
 
 
 def rest(twin: Twin) -> list[str]:

@@ -13,6 +13,7 @@ from kitestacks.exits import CommandError, Exit
 from rehearsal.twin import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from rehearsal.twin import Twin
@@ -25,8 +26,10 @@ _PATIENCE = 20.0
 """Seconds that a helper may take to start or to end."""
 
 
-def start(twin: Twin, name: str, arguments: list[str]) -> None:
+def start(twin: Twin, name: str, arguments: Callable[[], list[str]]) -> None:
     """Starts a helper and waits until it is ready; one that runs already is left alone.
+
+    Its arguments are asked for only then: they cost a reading of all stack files, and every plan comes by here.
 
     Raises:
         CommandError: it ended, or was not ready in time; with the end of its log.
@@ -36,7 +39,7 @@ def start(twin: Twin, name: str, arguments: list[str]) -> None:
     ready = twin.state / READY[name]
     ready.unlink(missing_ok=True)
     log = twin.logs / f"{name}.log"
-    command = [sys.executable, "-m", f"rehearsal.{name}", "serve", "--state", str(twin.state), *arguments]
+    command = [sys.executable, "-m", f"rehearsal.{name}", "serve", "--state", str(twin.state), *arguments()]
     with log.open("ab") as output:
         process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True

@@ -103,6 +103,13 @@ def test_file_that_is_no_yaml_is_named_with_its_line(files: StackFiles) -> None:
         run_program("monk", files.folder, references=FOUNDATION)
 
 
+def test_host_may_not_be_called_like_the_shared_tunnel(files: StackFiles) -> None:
+    files.add_host("shared")
+
+    with pytest.raises(ProgramError, match=r"Pulumi.shared.yaml: must have another name: 'shared' is the tunnel"):
+        run_program("kscloud1", files.folder)
+
+
 def test_file_of_another_project_is_left_alone(files: StackFiles) -> None:
     (files.folder / "Pulumi.dev.yaml").write_text("config:\n  other:thing: 1\n")
 
