@@ -12,6 +12,7 @@ from components.fleet import Fleet
 from components.host import Host
 from components.service import ServiceArgs
 from components.settings import read_stack_files, service_class
+from components.tailnet.tailnet import tailnet_of
 
 
 async def main() -> dict[str, Any]:
@@ -19,12 +20,14 @@ async def main() -> dict[str, Any]:
     fleet = Fleet(here=pulumi.get_stack(), stacks=read_stack_files())
     contract.check(fleet)
 
+    tailnet = await tailnet_of(fleet)
     edge = await edge_of(fleet)
     host = Host(fleet.here, fleet.own)
     for name, settings in fleet.own.service_settings.items():
         service_class(name)(name, ServiceArgs(settings=settings, host=host, fleet=fleet, edge=edge))
 
     outputs = edge.foundation.outputs() if fleet.here == fleet.foundation else {}
+    outputs |= tailnet.outputs() if tailnet else {}
     return outputs | {"sites": {site.hostname: list(site.hosts) for site in fleet.sites if fleet.here in site.hosts}}
 
 

@@ -38,6 +38,17 @@ class Site:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CrossHostNeed:
+    """A service that needs one which stands on another host only."""
+
+    source: str
+    destination: str
+    service: str
+    port: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fleet:
     """All hosts, seen from one of them.
 
@@ -53,6 +64,15 @@ class Fleet:
     def own(self) -> StackFile:
         """The running stack's file."""
         return self.stacks[self.here]
+
+    @property
+    def cross_host_needs(self) -> tuple[CrossHostNeed, ...]:
+        """TO BE MERGED."""
+        return ()
+
+    def at(self, host: str) -> str:
+        """What goes before the path of a setting: the name of its file, where it is not the running stack's."""
+        return "" if host == self.here else f"Pulumi.{host}.yaml: "
 
     @property
     def foundations(self) -> list[str]:

@@ -47,7 +47,8 @@ class Foundation:
             ProgramError: the foundation was not deployed, or not since these hosts are in the fleet.
         """
         here = pulumi.get_stack()
-        found = await _outputs_of(f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}")
+        outputs = await outputs_of(f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}")
+        found = outputs.get(OUTPUT)
         missing = [host for host in hosts if found is None or host not in found["tunnel_ids"]]
         if missing:
             what = "has not been deployed" if found is None else f"knows no tunnel for {' and '.join(missing)} yet"
@@ -61,8 +62,8 @@ class Foundation:
         )
 
 
-async def _outputs_of(stack: str) -> Any:  # noqa: ANN401 - whatever the other stack put out
-    """The foundation that a stack put out, or None.
+async def outputs_of(stack: str) -> dict[str, Any]:
+    """All that a stack put out when it was last deployed; nothing where there is no such stack.
 
     This is the read behind `pulumi.StackReference`, asked as a question: a reference to a stack that does not exist
     ends the program in the engine's words, before it can say what to do.
@@ -71,6 +72,7 @@ async def _outputs_of(stack: str) -> Any:  # noqa: ANN401 - whatever the other s
         result = await pulumi.runtime.invoke_async("pulumi:pulumi:readStackOutputs", {"name": stack})
     except Exception as error:
         if "unknown stack" in str(error):
-            return None
+            return {}
         raise
-    return result["outputs"].get(OUTPUT)
+    outputs: dict[str, Any] = result["outputs"]
+    return outputs

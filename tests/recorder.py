@@ -28,6 +28,7 @@ ACCOUNT = {
     "kitestacks:cloudflare-account-id": "a" * 32,
     "kitestacks:cloudflare-zone-id": "b" * 32,
     "cloudflare:apiToken": "cf-token-for-tests",
+    "tailscale:apiKey": "ts-key-for-tests",
 }
 """What no stack file brings along."""
 SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 - how Pulumi marks a value, not a secret
@@ -184,7 +185,7 @@ async def _run(stack: str, root: Path, config: dict[str, str], recorder: Recorde
     reset_options()
     set_mocks(recorder, project=PROJECT, stack=stack, preview=False, monitor=monitor, organization="organization")
     SETTINGS.root_directory = str(root)
-    set_all_config(config, [key for key in config if key == "cloudflare:apiToken"])
+    set_all_config(config, [key for key in config if key in {"cloudflare:apiToken", "tailscale:apiKey"}])
     program = runpy.run_path(str(ROOT / "__main__.py"), run_name="under_test")["main"]
 
     async def capture() -> None:

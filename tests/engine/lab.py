@@ -130,7 +130,7 @@ class Lab:
     def make_stack(self, stack: str) -> None:
         """Makes a stack for a host that a test has added."""
         engine.run(self.twin, self.tools, "stack", "select", "--create", stack)
-        session.set_token(self.twin, self.tools, stack)
+        session.set_secrets(self.twin, self.tools, stack)
 
 
 def missing_engine() -> str | None:
