@@ -37,9 +37,7 @@ def policy_problems(fleet: Fleet) -> Iterator[Problem]:
     if not problems:
         problems = [
             *run_tests(policy, plan.tailnet),
-            *check_invariants(
-                policy, plan.tailnet, plan.needed, wildcards_allowed=plan.settings.wildcards
-            ),
+            *check_invariants(policy, plan.tailnet, plan.needed, wildcards_allowed=plan.settings.wildcards),
             *cut_off(plan, policy),
         ]
     yield from dict.fromkeys(_in_stack_file(problem, plan, policy) for problem in problems)
@@ -68,7 +66,9 @@ def _declaration(path: str, plan: Plan, policy: Policy) -> str:
         rule = policy.ssh[number] if place["section"] == "ssh" else policy.ssh_tests[number]
         source = rule.src if isinstance(rule.src, str) else rule.src[0]
         return next(
-            access.path + key for access in plan.rules.ssh if (access.source, access.destination) == (source, rule.dst[0])
+            access.path + key
+            for access in plan.rules.ssh
+            if (access.source, access.destination) == (source, rule.dst[0])
         )
     if place["section"] == "tests":
         test = policy.tests[number]

@@ -29,7 +29,9 @@ def _login(value: str) -> str:
     except ValueError:
         kind = None
     if kind is not Kind.USER:
-        msg = f"must be a login, as the admin console's Users page shows it, got {value!r} (for example ada@example.com)"
+        msg = (
+            f"must be a login, as the admin console's Users page shows it, got {value!r} (for example ada@example.com)"
+        )
         raise ValueError(msg)
     return value
 
