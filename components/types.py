@@ -125,6 +125,10 @@ HostName = Annotated[
     str,
     AfterValidator(_matching(_LABEL, "must be one label of lower-case letters, digits and dashes", "monk")),
 ]
+GroupName = Annotated[
+    str,
+    AfterValidator(_matching(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}", "must be a group's name", "kitestacks-users")),
+]
 ImageRef = Annotated[
     str,
     AfterValidator(check_image),
