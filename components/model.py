@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from components.types import Fqdn, GroupName, ImageRef, Memory
+from components.types import Fqdn, GroupName, ImageRef, Memory, Rotation
 
 
 def kebab(name: str) -> str:
@@ -63,7 +62,7 @@ class ServiceSettings(Model):
     image: ImageRef
     memory: Memory = "256MiB"
     site: SiteSettings | None = None
-    rotate: dict[str, int | date] = Field(
+    rotate: dict[str, Rotation] = Field(
         default_factory=dict,
         description="A count or a date for each secret to be made anew; any other value than before does it.",
     )
