@@ -39,6 +39,7 @@ from components.types import (
     Fqdn,
     HostName,
     ImageRef,
+    PeerAddress,
     PrivateAddress,
     RootPath,
     check_image,
@@ -58,6 +59,10 @@ class HostSettings(Model):
     tailscale_address: PrivateAddress
     root: RootPath = Field(
         default="/", description="Where the host's file system begins; another folder only where a host is rehearsed."
+    )
+    reached_at: PeerAddress | None = Field(
+        default=None,
+        description="Where other hosts reach it, unless at tailscale-address: only where a host is rehearsed.",
     )
     health_interval: Duration = Field(default="10s", description="Time between two health checks of a container.")
     start_timeout: Duration = Field(

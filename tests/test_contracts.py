@@ -131,7 +131,7 @@ def test_a_token_is_a_file_that_only_the_connector_may_read() -> None:
             container = run.containers()[name]
             (upload,) = container.inputs["uploads"]
             assert "uploads" in {path.partition("[")[0] for path in container.secrets}
-            assert (upload["permissions"], upload["owner"]) == ("0400", container.inputs["user"])
+            assert (upload["permissions"], container.inputs["groupAdds"]) == ("0440", ["0"])
             assert f"TUNNEL_TOKEN_FILE={upload['file']}" in container.inputs["envs"]
 
 

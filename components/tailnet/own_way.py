@@ -1,4 +1,4 @@
-"""The owner's own way in: SSH from the owner's devices to every host. A policy that cuts it can't be mended from afar."""
+"""The owner's own way in: SSH from the owner's devices to every host. Once cut, it can't be mended from afar."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from components.errors import Problem
 from components.tailnet.evaluate import Evaluator
-from components.tailnet.plan import tag_of
 from components.tailnet.settings import OWNER
 
 if TYPE_CHECKING:

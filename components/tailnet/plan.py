@@ -193,7 +193,7 @@ def _service_flows(fleet: Fleet) -> Iterator[Flow]:
             destination=tag_of(need.destination),
             port=need.port,
             reason=need.reason,
-            path=f"{fleet.at(need.source)}services.{need.service}",
+            path=f"{fleet.at(need.destination)}services.{need.service}",
         )
 
 

@@ -52,7 +52,7 @@ class Acl(TailscaleResource):
 class TailnetKey(TailscaleResource):
     """A key with which one device joins once: approved before, tagged, and staying when it is offline.
 
-    It is good for 90 days, which is as long as Tailscale allows. A used or expired one is not made anew: nothing waits for it.
+    It is good for 90 days, which is as long as Tailscale allows. A used or expired one is not made anew.
 
     Attributes:
         key: Its text; secret.
