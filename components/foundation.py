@@ -51,7 +51,7 @@ class Foundation:
         """
         here = pulumi.get_stack()
         outputs = await outputs_of(f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}")
-        found = outputs.get(OUTPUT)
+        found: Any = outputs.get(OUTPUT)
         known = found or {"tunnel_ids": {}, "secrets": {}}
         missing = [f"tunnel for {host}" for host in hosts if host not in known["tunnel_ids"]]
         missing += [f"secret {name}" for name in secrets if name not in known.get("secrets", {})]

@@ -114,7 +114,13 @@ def render(found: Twin, console: Console, root: Path = twin.ROOT) -> None:
     swapped: dict[str, str] = {}
     if found.docker is not None:
         swapped = ensure_images(stack_files.images(root), console, build_caddy=lambda: toolchain.caddy.ensure(console))
-    stack_files.render(found, swapped, root)
+    stack_files.render(found, swapped, _doors(found, root), root)
+
+
+def _doors(found: Twin, root: Path) -> dict[str, str]:
+    """Where each rehearsed host is reached from the other's containers; nowhere if there are none."""
+    daemon = Daemon.find() if found.docker is not None else None
+    return {host: daemon.door(found.installation, host) for host in stack_files.names(root)} if daemon else {}
 
 
 def down(found: Twin) -> Iterator[str]:
