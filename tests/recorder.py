@@ -125,6 +125,7 @@ class _Monitor(MockMonitor):
 class Run:
     """What a run of the program registered and put out."""
 
+    stack: str
     recorder: Recorder
     urns: list[str]
     outputs: dict[str, Any]
@@ -218,7 +219,7 @@ async def _run(stack: str, root: Path, config: dict[str, str], recorder: Recorde
         outputs.update(await program())
 
     await run_pulumi_func(capture)
-    return Run(recorder, sorted(monitor.get_registered_resources()), outputs)
+    return Run(stack, recorder, sorted(monitor.get_registered_resources()), outputs)
 
 
 def _unwrap(value: Any, path: str, secrets: set[str]) -> Any:  # noqa: ANN401 - any value of a resource's inputs
