@@ -33,12 +33,15 @@ class Gate:
         return found
 
     def lets(self, source: str, destination: str, port: int) -> bool:
-        """Whether a host may open a TCP port of another; a tailnet without a policy lets everything through."""
+        """Whether a host may open a TCP port of another.
+
+        A tailnet without a policy lets everything through, and a host reaches itself without the tailnet.
+        """
         names = tuple(self.hosts())
-        policy = _read(self.state / "cloud.json").get("tailscale", {}).get("policy")
         if source not in names or destination not in names:
             return False
-        return policy is None or _verdict(policy, names, source, destination, port)
+        policy = _read(self.state / "cloud.json").get("tailscale", {}).get("policy")
+        return policy is None or source == destination or _verdict(policy, names, source, destination, port)
 
 
 def _read(file: Path) -> dict[str, dict[str, str]]:

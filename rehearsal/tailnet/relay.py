@@ -1,8 +1,8 @@
 """Relay: carries connections from one rehearsed host's containers to another host's ports, where the policy lets them.
 
-Each host has an address of its own at which the others' containers reach it. The relay listens there on the ports that
-answer at the host's private address, and only on those that the policy opens to somebody; it knows who asks by the
-container network that the connection comes from.
+Each host has an address of its own at which containers reach it. The relay listens there on every port that answers at
+the host's private address, and knows who asks by the container network that the connection comes from. Whom the policy
+does not let through is cut off at once, and what stands behind never hears of it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Relay:
         self._doors: dict[Door, asyncio.Server] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Opens and closes doors as ports and rules come and go, until told to stop."""
+        """Opens and closes doors as ports come and go, until told to stop."""
         while not stop.is_set():
             await self.look()
             with contextlib.suppress(TimeoutError):
@@ -52,7 +52,7 @@ class Relay:
             server.close()
 
     async def look(self) -> None:
-        """Brings the doors in line with what listens and what the policy opens."""
+        """Brings the doors in line with what listens."""
         wanted = self._wanted()
         for door in self._doors.keys() - wanted.keys():
             self._doors.pop(door).close()
@@ -62,16 +62,9 @@ class Relay:
                 self._doors[door] = await asyncio.start_server(self._answer(host, door[1]), *door)
 
     def _wanted(self) -> dict[Door, str]:
-        hosts = self._gate.hosts()
-        sockets = listening()
-        found = {}
-        for host, places in hosts.items():
-            others = [other for other in hosts if other != host]
-            for address, port in sockets:
-                opened = address == places["address"] and any(self._gate.lets(other, host, port) for other in others)
-                if opened and "reached-at" in places:
-                    found[places["reached-at"], port] = host
-        return found
+        places = self._gate.hosts().items()
+        hosts = {each["address"]: (name, each["reached-at"]) for name, each in places if "reached-at" in each}
+        return {(hosts[address][1], port): hosts[address][0] for address, port in listening() if address in hosts}
 
     def _answer(self, host: str, port: int) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

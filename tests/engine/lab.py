@@ -77,8 +77,10 @@ class Lab:
         StackFiles.copied_to(self.files.folder)
         self.render()
 
-    def render(self) -> None:
-        """Makes edits of the stack files known to the engine."""
+    def render(self, images: tuple[str, ...] = ()) -> None:
+        """Makes edits of the stack files known to the engine; `images` are those that only a test's services name."""
+        for stack in stack_files.names(self.files.folder) if images else ():
+            self.files.edit(stack, "images", ensure(images))
         session.render(self.twin, Console(), self.files.folder)
 
     @property
