@@ -51,4 +51,5 @@ def listening_sockets() -> Iterator[Socket]:
 
 def _address(text: str) -> str:
     words = (bytes.fromhex(text[at : at + _WORD])[::-1] for at in range(0, len(text), _WORD))
-    return str(ipaddress.ip_address(b"".join(words)))
+    address = ipaddress.ip_address(b"".join(words))
+    return str(getattr(address, "ipv4_mapped", None) or address)

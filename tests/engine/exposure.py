@@ -40,7 +40,7 @@ def proxies_for(networks: list[str]) -> set[int]:
 def nat_rules(text: str, networks: list[str]) -> set[tuple[str, int]]:
     """Address and port of every rule that leads to a container of some networks; `0.0.0.0` where a rule names none."""
     return {
-        (rule["address"] or "0.0.0.0", int(rule["port"]))  # noqa: S104 - what it means
+        (rule["address"] or "0.0.0.0", int(rule["port"]))
         for rule in map(_RULE.search, text.splitlines())
         if rule and _inside(rule["to"], networks)
     }

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.backup import Backup
-from components.fleet import Need
 from components.host import ContainerArgs
 from components.model import StateClass
+from components.needs import Need
 from components.service import Service
 
 if TYPE_CHECKING:
