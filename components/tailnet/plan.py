@@ -125,13 +125,14 @@ def unknown_names(fleet: Fleet) -> Iterator[Problem]:
         rule = "must be the name of one thing: groups, hosts of the fleet and `hosts` share one set of names"
         section = "groups" if name in settings.groups else "hosts"
         yield Problem(path=f"{at}.{section}.{name}", rule=rule, way_out=f"call the {section[:-1]} something else")
+    tags = {tag_of(name) for name in (*fleet.stacks, *settings.tags)}
     for path, text in _words(settings):
-        if text in known or not _is_word(text):
+        if text in known or text in tags or not _names_something(text):
             continue
-        close = difflib.get_close_matches(text, known, n=1)
+        close = difflib.get_close_matches(text, (*known, *sorted(tags)), n=1)
         yield Problem(
             path=f"{at}.{path}",
-            rule=f"must be a group, a host, a name in hosts, a login or a selector, got {text!r}",
+            rule=f"must be known: a group, a host, a name in hosts, a tag of a host or in tags; got {text!r}",
             way_out=f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}",
         )
 
@@ -146,10 +147,10 @@ def _words(settings: TailnetSettings) -> Iterator[tuple[str, str]]:
         yield from ((f"tags.{tag}.{at}", owner) for at, owner in enumerate(owners))
 
 
-def _is_word(text: str) -> bool:
-    """Whether a text has no other form of a selector, which `validate` looks at."""
+def _names_something(text: str) -> bool:
+    """Whether a text is a name that these files have to know; `validate` looks at all other selectors."""
     try:
-        return read(text).kind is Kind.HOST
+        return read(text).kind in {Kind.HOST, Kind.TAG}
     except ValueError:
         return False
 
