@@ -202,7 +202,7 @@ def _images(name: str, before: KeptService, now: KeptService) -> Iterator[Danger
             yield Danger(
                 service=name,
                 path=path,
-                rule=f"must not go back from {image!r}: an older version can't read what a newer one wrote, got {new!r}",
+                rule=f"must not go back from {image!r}: an older one can't read what a newer one wrote, got {new!r}",
                 excused=False,
                 instead="go forward, or restore the data of before together with the old image (make deploy does both)",
             )
