@@ -16,13 +16,14 @@ from tests.edge.proxy_world import (
     WIKI,
     WIKI_MONK,
     World,
-    caddy,
     environment,
+    packaged_caddy,
+    pinned_caddy,
     wait_for,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 BOTH = ("monk", "kscloud1")
@@ -43,7 +44,10 @@ def world(running: World) -> World:
 
 @pytest.mark.parametrize("host", BOTH)
 @pytest.mark.parametrize("public_edge", [None, "172.17.0.1:8080"])
-def test_caddy_itself_finds_the_configuration_valid(host: str, public_edge: str | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("caddy", [packaged_caddy, pinned_caddy])
+def test_caddy_itself_finds_the_configuration_valid(
+    caddy: Callable[[], str], host: str, public_edge: str | None, tmp_path: Path
+) -> None:
     config = World(tmp_path).config(host, public_edge=public_edge)
     file = tmp_path / "site-proxy.json"
     file.write_text(json.dumps(config))
