@@ -1,15 +1,17 @@
-"""KiteStacks as code: settings, host, edge, services, exports. One stack is one host."""
+"""KiteStacks as code: settings, secrets, edge, host, services, exports. One stack is one host."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pulumi
 
 from components import contract
-from components.edge import edge_of
+from components.edge import Edge, foundation_of
 from components.fleet import Fleet
 from components.host import Host
+from components.secrets import Vault
 from components.service import ServiceArgs
 from components.settings import read_stack_files, service_class
 
@@ -19,13 +21,21 @@ async def main() -> dict[str, Any]:
     fleet = Fleet(here=pulumi.get_stack(), stacks=read_stack_files())
     contract.check(fleet)
 
-    edge = await edge_of(fleet)
+    foundation = await foundation_of(fleet)
+    vault = Vault("vault", fleet=fleet, made_elsewhere=foundation.secrets if foundation else None)
+    edge = Edge("edge", fleet=fleet, foundation=foundation)
     host = Host(fleet.here, fleet.own)
-    for name, settings in fleet.own.service_settings.items():
-        service_class(name)(name, ServiceArgs(settings=settings, host=host, fleet=fleet, edge=edge))
+    services = {
+        name: service_class(name)(name, ServiceArgs(settings=settings, host=host, fleet=fleet, edge=edge, vault=vault))
+        for name, settings in fleet.own.service_settings.items()
+    }
+    edge.open(services)
 
-    outputs = edge.foundation.outputs() if fleet.here == fleet.foundation else {}
-    return outputs | {"sites": {site.hostname: list(site.hosts) for site in fleet.sites if fleet.here in site.hosts}}
+    outputs = {} if foundation else replace(edge.foundation, secrets=vault.shared).outputs()
+    return outputs | {
+        "sites": {site.hostname: list(site.hosts) for site in fleet.sites if fleet.here in site.hosts},
+        "passwords": pulumi.Output.secret(vault.passwords()),
+    }
 
 
 if __name__ == "__main__":

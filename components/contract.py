@@ -9,9 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+import pulumi
+
 from components.edge import SHARED
 from components.errors import Problem, ProgramError
+from components.fleet import LOGIN_SERVICE
+from components.login import ProxyLogin
 from components.model import StateClass
+from components.secrets import GIVEN
 from components.settings import service_class
 
 if TYPE_CHECKING:
@@ -107,18 +112,93 @@ def _sites_can_answer(fleet: Fleet) -> Iterator[Problem]:
             continue
         if service_class(name).port is None:
             yield Problem(path=f"{path}.site", rule=f"must be left out: {name} answers no visitors")
-        elif not settings.site.public:
-            yield Problem(
-                path=f"{path}.site.public",
-                rule=f"must be true: {name} has no login of its own",
-                way_out="write `public: true` if anybody may see it, or leave the site out",
-            )
         if CONNECTOR not in fleet.stacks[host].service_settings:
             yield Problem(
                 path=path.rpartition(".")[0],
                 rule=f"must have {CONNECTOR}: without a connector on {host} nobody reaches {settings.site.hostname}",
                 way_out=f"add `{CONNECTOR}: {{image: cloudflare/cloudflared:2026.8.2}}`",
             )
+
+
+def _sites_have_a_login(fleet: Fleet) -> Iterator[Problem]:
+    for host, name, path, settings in _blocks(fleet):
+        service = service_class(name)
+        if not settings.site or service.port is None or settings.site.public:
+            continue
+        if service.login is None:
+            yield Problem(
+                path=f"{path}.site.public",
+                rule=f"must be true: {name} has no login of its own",
+                way_out="write `public: true` if anybody may see it, or leave the site out",
+            )
+        elif not (fleet.site_of(LOGIN_SERVICE)):
+            yield Problem(
+                path=f"{path}.site",
+                rule=f"must have a login: {name} logs in at {LOGIN_SERVICE}, which has no site in any file",
+                way_out=f"add {LOGIN_SERVICE} with its site to a host's file, or write `public: true`",
+            )
+        elif isinstance(service.login, ProxyLogin) and not fleet.has(LOGIN_SERVICE, host):
+            yield Problem(
+                path=f"{path}.site",
+                rule=f"must have {LOGIN_SERVICE} on {host}: it stands in front of {name}",
+                way_out=f"add {LOGIN_SERVICE} to that host's file",
+            )
+
+
+def _needed_services_are_there(fleet: Fleet) -> Iterator[Problem]:
+    for _, name, path, _ in _blocks(fleet):
+        for need in service_class(name).needs(fleet):
+            if not fleet.hosts_of(need.service):
+                yield Problem(
+                    path=path,
+                    rule=f"must have {need.service} on some host: {name} needs it ({need.reason})",
+                    way_out=f"add {need.service} to a host's file, or take {name} out",
+                )
+
+
+def _rotations_name_secrets(fleet: Fleet) -> Iterator[Problem]:
+    known = fleet.shared_secrets
+    for _, name, path, settings in _blocks(fleet):
+        of_service = {f"{name}.{key}": secret for key, secret in service_class(name).secrets.items()}
+        of_service |= {key: secret for key, secret in known.items() if key.startswith(f"{name}.")}
+        names = sorted(key.partition(".")[2] for key, secret in of_service.items() if not secret.fixed)
+        for rotated in settings.rotate:
+            secret = of_service.get(f"{name}.{rotated}")
+            if secret is None or secret.fixed:
+                why = (
+                    "is no secret of this service"
+                    if secret is None
+                    else "can't be made anew: what it encrypted is lost"
+                )
+                yield Problem(
+                    path=f"{path}.rotate.{rotated}",
+                    rule=why,
+                    way_out=f"secrets to rotate: {', '.join(names)}" if names else "it has no secret to rotate",
+                )
+
+
+def _rotations_agree(fleet: Fleet) -> Iterator[Problem]:
+    for key in fleet.shared_secrets:
+        said = fleet.rotation(key)
+        if "," in said:
+            service, _, name = key.partition(".")
+            yield Problem(
+                path=f"services.{service}.rotate.{name}",
+                rule=f"must be the same in every file, got {said.replace(',', ' and ')}: all hosts share this secret",
+                way_out="write one value, or leave it out of all files but one",
+            )
+
+
+def _owner_secrets_are_set(fleet: Fleet) -> Iterator[Problem]:
+    config = pulumi.Config(GIVEN)
+    for name, settings in fleet.own.service_settings.items():
+        for path, secret in settings.owner_secrets.items():
+            if config.get_secret(secret) is None:
+                yield Problem(
+                    path=f"services.{name}.{path}",
+                    rule=f"names the secret {secret!r}, which must be set, encrypted",
+                    way_out=f"type: pulumi config set --secret {GIVEN}:{secret} -s {fleet.here}",
+                )
 
 
 def _no_split_brain(fleet: Fleet) -> Iterator[Problem]:
@@ -155,6 +235,11 @@ RULES = (
     _hostnames_in_zone,
     _one_service_per_hostname,
     _sites_can_answer,
+    _sites_have_a_login,
+    _needed_services_are_there,
+    _rotations_name_secrets,
+    _rotations_agree,
+    _owner_secrets_are_set,
     _no_split_brain,
     _private_addresses_differ,
 )

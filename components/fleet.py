@@ -4,14 +4,58 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from components.login import CLIENT_ID, CLIENT_SECRET, OidcClient, OidcEndpoints
+from components.secrets import Secret
 from components.settings import StackFile, service_class
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from components.login import Login
     from components.service import Tile
+
+LOGIN_SERVICE = "authentik"
+"""The service that is the login of all others."""
+_CLIENT = {
+    CLIENT_ID: Secret(purpose="what the site calls itself at Authentik", shared=True),
+    CLIENT_SECRET: Secret(purpose="proves the site to Authentik", length=64, shared=True),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """A service that another has to reach.
+
+    Attributes:
+        service: Who is needed.
+        port: The port on which it answers; on another host, on that host's Tailscale address.
+        reason: What for, in words.
+    """
+
+    service: str
+    port: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class CrossHostNeed:
+    """A need that has to cross from one host to another, over the private network.
+
+    Attributes:
+        source: The host that opens the connection.
+        destination: The host that answers.
+        service: The service that answers there.
+        port: On the destination's Tailscale address.
+        reason: What for, in words.
+    """
+
+    source: str
+    destination: str
+    service: str
+    port: int
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +69,9 @@ class Site:
         shared: It hangs on the shared tunnel and goes on when one host is gone.
         public: It answers without a login.
         origin: Address of the container inside each host's edge network.
+        health_path: A path that answers without a login.
+        login: How visitors log in, where they do.
+        groups: Who may enter, besides admins.
         tile: How the portal shows it.
     """
 
@@ -34,6 +81,9 @@ class Site:
     shared: bool
     public: bool
     origin: str
+    health_path: str
+    login: Login | None
+    groups: tuple[str, ...]
     tile: Tile
 
 
@@ -75,21 +125,24 @@ class Fleet:
     def sites(self) -> tuple[Site, ...]:
         """Every public hostname of the fleet, once, in the order of the hosts and then of their services."""
         sites: dict[str, Site] = {}
-        for host, stack in sorted(self.stacks.items()):
-            for name, settings in stack.service_settings.items():
-                service = service_class(name)
-                if settings.site is None or service.port is None or service.tile is None:
-                    continue
-                known = sites.get(settings.site.hostname)
-                sites[settings.site.hostname] = Site(
-                    hostname=settings.site.hostname,
-                    service=name,
-                    hosts=(*known.hosts, host) if known else (host,),
-                    shared=settings.site.shared,
-                    public=settings.site.public,
-                    origin=f"http://{name}:{service.port}",
-                    tile=service.tile,
-                )
+        for host, name, settings in self.blocks():
+            service = service_class(name)
+            if settings.site is None or service.port is None or service.tile is None:
+                continue
+            known = sites.get(settings.site.hostname)
+            login = None if settings.site.public else service.login
+            sites[settings.site.hostname] = Site(
+                hostname=settings.site.hostname,
+                service=name,
+                hosts=(*known.hosts, host) if known else (host,),
+                shared=settings.site.shared,
+                public=settings.site.public,
+                origin=f"http://{service.front or name}:{service.port}",
+                health_path=service.health_path,
+                login=login,
+                groups=settings.site.groups or (login.groups if login else ()),
+                tile=service.tile,
+            )
         return tuple(sites.values())
 
     @property
@@ -101,3 +154,93 @@ class Fleet:
     def own_sites(self) -> tuple[Site, ...]:
         """The sites that the running stack routes, through its host's own tunnel."""
         return tuple(site for site in self.sites if not site.shared and site.hosts == (self.here,))
+
+    def blocks(self) -> Iterator[tuple[str, str, Any]]:
+        """Host, service and settings of every service block, in the order of the hosts."""
+        for host, stack in sorted(self.stacks.items()):
+            for name, settings in stack.service_settings.items():
+                yield host, name, settings
+
+    def hosts_of(self, service: str) -> tuple[str, ...]:
+        """The hosts on which a service stands."""
+        return tuple(host for host, name, _ in self.blocks() if name == service)
+
+    def has(self, service: str, host: str | None = None) -> bool:
+        """Whether a service stands on a host; the running one if none is named."""
+        return service in self.stacks[host or self.here].service_settings
+
+    def private_address(self, host: str) -> str:
+        """A host's address on the private network."""
+        return self.stacks[host].host.tailscale_address
+
+    def site_of(self, service: str) -> Site | None:
+        """The site of a service, if it has one."""
+        return next((site for site in self.sites if site.service == service), None)
+
+    @property
+    def login_host(self) -> str:
+        """Authentik's public hostname; the contract has made sure that there is one where a site has a login."""
+        site = self.site_of(LOGIN_SERVICE)
+        return site.hostname if site else f"auth.{self.domain}"
+
+    def oidc_endpoints(self, service: str) -> OidcEndpoints:
+        """Authentik's addresses for a service's client."""
+        return OidcEndpoints(host=self.login_host, slug=service)
+
+    @cached_property
+    def cross_host_needs(self) -> tuple[CrossHostNeed, ...]:
+        """Every need whose service does not stand on the needing host itself."""
+        found = set()
+        for host, name, _ in self.blocks():
+            for need in service_class(name).needs(self):
+                places = self.hosts_of(need.service)
+                if host not in places:
+                    found |= {
+                        CrossHostNeed(
+                            source=host, destination=place, service=need.service, port=need.port, reason=need.reason
+                        )
+                        for place in places
+                    }
+        return tuple(sorted(found))
+
+    def ports_for_others(self, service: str) -> tuple[int, ...]:
+        """The ports of a service on the running host that other hosts need."""
+        needs = self.cross_host_needs
+        return tuple(sorted({need.port for need in needs if need.destination == self.here and need.service == service}))
+
+    @cached_property
+    def shared_secrets(self) -> dict[str, Secret]:
+        """The secrets that the foundation makes for all, by `<service>.<name>`."""
+        services = dict.fromkeys(name for _, name, _ in self.blocks())
+        found = {
+            f"{name}.{key}": secret
+            for name in services
+            for key, secret in service_class(name).secrets.items()
+            if secret.shared
+        }
+        clients = (site.service for site in self.sites if isinstance(site.login, OidcClient))
+        return found | {f"{name}.{key}": secret for name in clients for key, secret in _CLIENT.items()}
+
+    @property
+    def shared_secrets_here(self) -> tuple[str, ...]:
+        """Those of the shared secrets that the running stack can't do without."""
+        names = self.own.service_settings
+        return tuple(key for key in self.shared_secrets if LOGIN_SERVICE in names or key.partition(".")[0] in names)
+
+    @cached_property
+    def own_secrets(self) -> dict[str, Secret]:
+        """The secrets that the running stack makes for its own services alone."""
+        return {
+            f"{name}.{key}": secret
+            for name in self.own.service_settings
+            for key, secret in service_class(name).secrets.items()
+            if not secret.shared
+        }
+
+    def rotation(self, secret: str) -> str:
+        """What the stack files say under `rotate` for a secret, `<service>.<name>`; empty: it was never rotated."""
+        service, _, name = secret.partition(".")
+        said = {
+            str(settings.rotate[name]) for _, at, settings in self.blocks() if at == service and name in settings.rotate
+        }
+        return ",".join(sorted(said))

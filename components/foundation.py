@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -10,7 +10,7 @@ import pulumi
 from components.errors import Problem, ProgramError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 OUTPUT = "foundation"
 
@@ -24,33 +24,38 @@ class Foundation:
         zone_id: The zone of the platform's domain.
         tunnel_ids: Tunnel UUIDs by host; the shared one under `shared`.
         tunnel_tokens: Connector tokens by the same names; secret.
+        secrets: What all hosts need the same, by `<service>.<name>`; secret.
     """
 
     account_id: pulumi.Input[str]
     zone_id: pulumi.Input[str]
     tunnel_ids: Mapping[str, pulumi.Input[str]]
     tunnel_tokens: Mapping[str, pulumi.Input[str]]
+    secrets: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
 
     def outputs(self) -> dict[str, Any]:
         """What the foundation's stack exports."""
-        return {OUTPUT: pulumi.Output.secret({field.name: getattr(self, field.name) for field in fields(self)})}
+        return {OUTPUT: pulumi.Output.secret({each.name: getattr(self, each.name) for each in fields(self)})}
 
     @classmethod
-    async def read(cls, stack: str, hosts: tuple[str, ...]) -> Foundation:
+    async def read(cls, stack: str, hosts: tuple[str, ...], secrets: Iterable[str]) -> Foundation:
         """Reads another stack's foundation.
 
         Args:
             stack: The foundation's stack, which is its host's name.
             hosts: The hosts whose tunnels must be there.
+            secrets: The shared secrets that must be there.
 
         Raises:
             ProgramError: the foundation was not deployed, or not since these hosts are in the fleet.
         """
         here = pulumi.get_stack()
         found = await _outputs_of(f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}")
-        missing = [host for host in hosts if found is None or host not in found["tunnel_ids"]]
+        known = found or {"tunnel_ids": {}, "secrets": {}}
+        missing = [f"tunnel for {host}" for host in hosts if host not in known["tunnel_ids"]]
+        missing += [f"secret {name}" for name in secrets if name not in known.get("secrets", {})]
         if missing:
-            what = "has not been deployed" if found is None else f"knows no tunnel for {' and '.join(missing)} yet"
+            what = "has not been deployed" if found is None else f"knows no {' and no '.join(missing)} yet"
             rule = f"stack {here} needs {stack}, which {what}"
             raise ProgramError(here, [Problem(path=stack, rule=rule, way_out=f"run `pulumi up -s {stack}` first")])
         return cls(
@@ -58,6 +63,7 @@ class Foundation:
             zone_id=found["zone_id"],
             tunnel_ids=found["tunnel_ids"],
             tunnel_tokens={name: pulumi.Output.secret(token) for name, token in found["tunnel_tokens"].items()},
+            secrets={name: pulumi.Output.secret(value) for name, value in found["secrets"].items()},
         )
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from components.types import Fqdn, ImageRef, Memory
+from components.types import Fqdn, GroupName, ImageRef, Memory, Rotation
 
 
 def kebab(name: str) -> str:
@@ -50,6 +50,10 @@ class SiteSettings(Model):
     public: bool = Field(
         default=False, description="Answers without a login. A site without a login must say so out loud."
     )
+    groups: tuple[GroupName, ...] | None = Field(
+        default=None,
+        description="Groups that may enter, where they are others than the service says; admins always may.",
+    )
 
 
 class ServiceSettings(Model):
@@ -58,3 +62,12 @@ class ServiceSettings(Model):
     image: ImageRef
     memory: Memory = "256MiB"
     site: SiteSettings | None = None
+    rotate: dict[str, Rotation] = Field(
+        default_factory=dict,
+        description="A count or a date for each secret to be made anew; any other value than before does it.",
+    )
+
+    @property
+    def owner_secrets(self) -> dict[str, str]:
+        """The secrets that only the owner can bring along: the setting that names one, and its name."""
+        return {}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,7 @@ _IMAGE = re.compile(
 _TAILNET = ipaddress.ip_network("100.64.0.0/10")
 _GO_DURATION = re.compile(r"^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$")
 _LEAST_MEMORY = 6
+_ROTATION = re.compile(r"\d{1,6}|\d{4}-\d{2}-\d{2}")
 _SIZE = re.compile(r"^(\d+)(MiB|GiB)$")
 
 
@@ -85,6 +87,15 @@ def _size(value: str) -> str:
     return value
 
 
+def _rotation(value: object) -> str:
+    """A count or a day; YAML reads an unquoted day as one by itself."""
+    text = value.isoformat() if isinstance(value, date) else str(value)
+    if isinstance(value, bool) or not _ROTATION.fullmatch(text):
+        msg = f"must be a count or a day, got {text!r} (for example 2, or 2026-11-27)"
+        raise ValueError(msg)
+    return text
+
+
 def duration_seconds(value: str) -> int:
     """Seconds of a duration such as ``1m30s``."""
     match = _GO_DURATION.fullmatch(value)
@@ -124,6 +135,15 @@ Fqdn = Annotated[
 HostName = Annotated[
     str,
     AfterValidator(_matching(_LABEL, "must be one label of lower-case letters, digits and dashes", "monk")),
+]
+Rotation = Annotated[
+    str,
+    BeforeValidator(_rotation, json_schema_input_type=int | str),
+    Field(description="A count or a day; any other than before makes the secret anew."),
+]
+GroupName = Annotated[
+    str,
+    AfterValidator(_matching(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}", "must be a group's name", "kitestacks-users")),
 ]
 ImageRef = Annotated[
     str,

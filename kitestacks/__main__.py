@@ -38,6 +38,7 @@ COMMANDS = {
     "drill": Command("rehearsal.drill_command", "take a host away and measure who answers", "drill --host monk"),
     "orphans": Command("kitestacks.orphans", "find what an interrupted update left behind", "orphans -s monk"),
     "check": Command("kitestacks.check", "linter, type checker and tests", "check"),
+    "step": Command("components.step_program", "run one step of a service, as up does", "step folders_step"),
     "schema": Command("components.schema_command", "write the JSON schema of the stack files", "schema"),
     "bench": Command("bench.command", "compare the program with a bare one", "bench"),
 }

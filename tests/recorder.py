@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import runpy
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,9 @@ from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.rpc import deserialize_properties
 from pulumi.runtime.settings import SETTINGS, reset_options
 from pulumi.runtime.stack import run_pulumi_func
+from pydantic import ValidationError
+
+from components.services import KNOWN_SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +70,8 @@ class Recorder(pulumi.runtime.Mocks):
     resources: list[Recorded] = field(default_factory=list)
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        return f"{args.name}-id", dict(args.inputs)
+        made = {"result": f"made-{args.name}", "base64": f"{args.name}=="} if args.typ.startswith("random:") else {}
+        return f"{args.name}-id", {**args.inputs, **made}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:  # type: ignore[override]
         if args.token.endswith(":getZeroTrustTunnelCloudflaredToken"):
@@ -118,6 +123,7 @@ class _Monitor(MockMonitor):
 class Run:
     """What a run of the program registered and put out."""
 
+    stack: str
     recorder: Recorder
     urns: list[str]
     outputs: dict[str, Any]
@@ -133,7 +139,18 @@ def stack_config(stack: str, root: Path) -> dict[str, str]:
     plain = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
     is_foundation = "kitestacks:edge" in plain
     account = {key: value for key, value in ACCOUNT.items() if is_foundation or key == "cloudflare:apiToken"}
-    return account | plain
+    return account | _owner_secrets(values) | plain
+
+
+def _owner_secrets(values: dict[str, Any]) -> dict[str, str]:
+    """A value for each secret that only the owner can bring along."""
+    blocks = values.get("kitestacks:services") or {}
+    models = {name: KNOWN_SERVICES[name].Settings for name in blocks if name in KNOWN_SERVICES}
+    names: set[str] = set()
+    for name, model in models.items():
+        with contextlib.suppress(ValidationError):
+            names |= set(model.model_validate(blocks[name]).owner_secrets.values())
+    return {f"secret:{name}": f"given-{name}" for name in names}
 
 
 def foundation_outputs(*hosts: str) -> dict[str, Any]:
@@ -145,8 +162,17 @@ def foundation_outputs(*hosts: str) -> dict[str, Any]:
             "zone_id": "b" * 32,
             "tunnel_ids": {name: f"{name}-uuid" for name in names},
             "tunnel_tokens": {name: f"token-of-{name}" for name in names},
+            "secrets": {key: f"shared-{key}" for key in _shared_secrets()},
         }
     }
+
+
+def _shared_secrets() -> list[str]:
+    return [
+        f"{name}.{key}"
+        for name, service in KNOWN_SERVICES.items()
+        for key in ("client-id", "client-secret", *(key for key, secret in service.secrets.items() if secret.shared))
+    ]
 
 
 def run_program(
@@ -184,14 +210,14 @@ async def _run(stack: str, root: Path, config: dict[str, str], recorder: Recorde
     reset_options()
     set_mocks(recorder, project=PROJECT, stack=stack, preview=False, monitor=monitor, organization="organization")
     SETTINGS.root_directory = str(root)
-    set_all_config(config, [key for key in config if key == "cloudflare:apiToken"])
+    set_all_config(config, [key for key in config if key == "cloudflare:apiToken" or key.startswith("secret:")])
     program = runpy.run_path(str(ROOT / "__main__.py"), run_name="under_test")["main"]
 
     async def capture() -> None:
         outputs.update(await program())
 
     await run_pulumi_func(capture)
-    return Run(recorder, sorted(monitor.get_registered_resources()), outputs)
+    return Run(stack, recorder, sorted(monitor.get_registered_resources()), outputs)
 
 
 def _unwrap(value: Any, path: str, secrets: set[str]) -> Any:  # noqa: ANN401 - any value of a resource's inputs

@@ -10,11 +10,12 @@ from typing import Any
 
 import pulumi
 import pytest
+import yaml
 
 import components
 from components.services import KNOWN_SERVICES
 from components.types import check_image, duration_seconds, go_duration
-from tests.recorder import Recorded, foundation_outputs, run_program
+from tests.recorder import Recorded, Run, foundation_outputs, run_program
 
 REFERENCES = {"kscloud1": foundation_outputs("monk", "kscloud1")}
 RUNS = {stack: run_program(stack, references=REFERENCES) for stack in ("kscloud1", "monk")}
@@ -23,6 +24,8 @@ CONTAINERS = [
     for stack, run in RUNS.items()
     for name, container in run.containers().items()
 ]
+PRIVATE = {"kscloud1": "100.64.0.2", "monk": "100.64.0.1"}
+DATA = {"kscloud1": "/opt/kitestacks/docker", "monk": "/home/kite/kitestacks-live/docker"}
 NEEDED_CAPABILITIES = {"portal": ["CAP_NET_BIND_SERVICE"]}
 """What may be added back, by service; everything else runs without any."""
 
@@ -105,10 +108,16 @@ class TestEveryContainer:
         assert labels["kitestacks.installation"] == "kitestacks"
         assert labels["kitestacks.service"] in KNOWN_SERVICES
 
-    def test_publishes_no_port(self, stack: str, container: Recorded) -> None:
-        assert stack
-        assert not container.inputs.get("ports")
+    def test_publishes_ports_on_the_private_address_alone(self, stack: str, container: Recorded) -> None:
+        assert {port["ip"] for port in container.inputs.get("ports", [])} <= {PRIVATE[stack]}
         assert not container.inputs.get("publishAllPorts")
+
+    def test_reads_and_writes_only_the_folders_that_its_service_declares(self, stack: str, container: Recorded) -> None:
+        service = KNOWN_SERVICES[_labels(container)["kitestacks.service"]]
+        declared = {f"{DATA[stack]}/{folder.path}" for folder in service.folders}
+        below_data = {m["source"] for m in container.inputs.get("mounts", []) if m["source"].startswith(DATA[stack])}
+        assert below_data <= declared, "an undeclared folder would be made by Docker, as root's"
+        assert not container.inputs.get("volumes"), "a volume is not where the data lives"
 
     def test_comes_back_and_goes_gently(self, stack: str, container: Recorded) -> None:
         assert stack
@@ -123,6 +132,38 @@ class TestEveryContainer:
         assert stack
         shown = {path.partition("[")[0].partition(".")[0] for path in container.secrets}
         assert shown <= {"uploads"}, "a secret belongs in a file"
+        for upload in container.inputs.get("uploads", []):
+            assert upload["permissions"] in ("0440", "0444")
+            private = any(path.startswith("uploads") for path in container.secrets) and upload["permissions"] == "0440"
+            assert not private or container.inputs["groupAdds"] == ["0"], "its program could not read it"
+
+
+@pytest.mark.parametrize("name", KNOWN_SERVICES)
+def test_every_service_says_what_of_it_is_kept(name: str) -> None:
+    service = KNOWN_SERVICES[name]
+    kept = service.backup
+    folders = {folder.path for folder in service.folders}
+
+    assert bool(kept.disposable) != bool(kept.dumps or kept.folders), "kept, or disposable and why"
+    assert set(kept.folders) <= folders
+    containers = {each for run in RUNS.values() for each in run.containers()}
+    assert {dump.container for dump in kept.dumps} <= containers
+
+
+@pytest.mark.parametrize("name", [name for name, service in KNOWN_SERVICES.items() if service.port])
+def test_every_service_with_a_site_has_a_tile_a_health_path_and_a_way_in(name: str) -> None:
+    service = KNOWN_SERVICES[name]
+    public = {site for run in RUNS.values() for site in _public_services(run)}
+
+    assert service.tile is not None
+    assert service.health_path.startswith("/")
+    assert service.login is not None or name in public
+
+
+def _public_services(run: Run) -> set[str]:
+    values = yaml.safe_load((Path(components.__path__[0]).parent / f"Pulumi.{run.stack}.yaml").read_text())["config"]
+    blocks = values["kitestacks:services"]
+    return {name for name, block in blocks.items() if block.get("site", {}).get("public")}
 
 
 def test_a_token_is_a_file_that_only_the_connector_may_read() -> None:
@@ -131,7 +172,7 @@ def test_a_token_is_a_file_that_only_the_connector_may_read() -> None:
             container = run.containers()[name]
             (upload,) = container.inputs["uploads"]
             assert "uploads" in {path.partition("[")[0] for path in container.secrets}
-            assert (upload["permissions"], upload["owner"]) == ("0400", container.inputs["user"])
+            assert (upload["permissions"], container.inputs["groupAdds"]) == ("0440", ["0"])
             assert f"TUNNEL_TOKEN_FILE={upload['file']}" in container.inputs["envs"]
 
 

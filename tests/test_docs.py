@@ -274,13 +274,21 @@ def example(tmp_path: Path) -> Path:
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
     for part in ("__main__.py", "pyproject.toml", *(path.name for path in ROOT.glob("Pulumi*.yaml"))):
         shutil.copy(ROOT / part, tmp_path / part)
-    (tmp_path / "tests").mkdir()
-    for part in ("__init__.py", "conftest.py", "recorder.py", "golden_files.py", "stack_files.py"):
+    (tmp_path / "tests/services").mkdir(parents=True)
+    for part in (
+        "__init__.py",
+        "conftest.py",
+        "recorder.py",
+        "golden_files.py",
+        "stack_files.py",
+        "services/__init__.py",
+        "services/plans.py",
+    ):
         shutil.copy(ROOT / "tests" / part, tmp_path / "tests" / part)
     service, test = _blocks("adding-a-service.md", "python")
     (block,) = _blocks("adding-a-service.md", "yaml")
-    (tmp_path / "components/services/notice.py").write_text(service)
-    (tmp_path / "tests/test_notice.py").write_text(test)
+    (tmp_path / "components/services/shelf.py").write_text(service)
+    (tmp_path / "tests/services/test_shelf.py").write_text(test)
     file = tmp_path / "Pulumi.monk.yaml"
     file.write_text(file.read_text().replace("  kitestacks:services:\n", f"  kitestacks:services:\n{block}"))
     return tmp_path
@@ -294,7 +302,7 @@ def _python(folder: Path, *module: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_example_of_a_new_service_passes_its_own_test(example: Path) -> None:
-    finished = _python(example, "pytest", "-q", "-p", "no:cacheprovider", "tests/test_notice.py")
+    finished = _python(example, "pytest", "-q", "-p", "no:cacheprovider", "tests/services/test_shelf.py")
 
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert "1 passed" in finished.stdout
@@ -302,16 +310,16 @@ def test_example_of_a_new_service_passes_its_own_test(example: Path) -> None:
 
 def test_example_of_a_new_service_refuses_a_block_without_its_text(example: Path) -> None:
     file = example / "Pulumi.monk.yaml"
-    file.write_text(re.sub(r"\n +text: .*", "", file.read_text()))
+    file.write_text(re.sub(r"\n +greeting: .*", "", file.read_text()))
 
-    finished = _python(example, "pytest", "-q", "-p", "no:cacheprovider", "tests/test_notice.py")
+    finished = _python(example, "pytest", "-q", "-p", "no:cacheprovider", "tests/services/test_shelf.py")
 
     assert finished.returncode == 1
-    assert "services.notice.text: must be set" in finished.stdout
+    assert "services.shelf.greeting: must be set" in finished.stdout
 
 
 def test_example_of_a_new_service_is_clean_for_the_linter(example: Path) -> None:
-    files = ["components/services/notice.py", "tests/test_notice.py"]
+    files = ["components/services/shelf.py", "tests/services/test_shelf.py"]
 
     for check in (["check", "--no-cache"], ["format", "--check", "--no-cache"]):
         finished = _python(example, "ruff", *check, *files)

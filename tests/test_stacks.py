@@ -38,13 +38,13 @@ def test_containers_match_their_golden_file(stack: str, golden: Golden) -> None:
 def test_foundation_puts_out_what_other_hosts_read_and_keeps_the_tokens_secret() -> None:
     outputs = _run("kscloud1").outputs
 
-    assert set(outputs) == {"foundation", "sites"}
+    assert set(outputs) == {"foundation", "passwords", "sites"}
     assert isinstance(outputs["foundation"], pulumi.Output)
     assert outputs["sites"] == {"www.kitestacks.com": ["kscloud1", "monk"]}
 
 
 def test_another_host_puts_out_no_foundation() -> None:
-    assert set(_run("monk").outputs) == {"sites"}
+    assert set(_run("monk").outputs) == {"passwords", "sites"}
 
 
 def _readable(inputs: dict[str, Any]) -> dict[str, Any]:

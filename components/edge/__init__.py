@@ -9,11 +9,13 @@ import pulumi
 from components.edge.dns import SiteRecord
 from components.edge.tunnel import IngressRules, Tunnel
 from components.foundation import Foundation
+from components.login import LOGIN_ORIGIN, ProxyLogin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from components.fleet import Fleet, Site
+    from components.service import Service
 
 SHARED = "shared"
 """The name of the tunnel that has a connector on every host."""
@@ -22,12 +24,12 @@ SHARED = "shared"
 class Edge(pulumi.ComponentResource):
     """The running stack's share of the edge.
 
-    Creates, on the foundation: one tunnel per host and a shared one, the ingress rules of the shared tunnel and the DNS
-    records of the shared sites. On every host: the ingress rules of its own tunnel, the DNS records of its own sites.
+    Creates, on the foundation: one tunnel per host and a shared one. With `open`, once the services answer: the ingress
+    rules and DNS records of the shared sites on the foundation, and of the host's own sites on every host.
     Leaves out: the connectors, which are the service `cloudflared` on each host.
 
     Attributes:
-        foundation: What other hosts need; made here, or read from the foundation's stack.
+        foundation: The tunnels that other hosts need; made here, or read from the foundation's stack.
         connector_tokens: The token of each tunnel that this host serves, by tunnel; secret.
     """
 
@@ -37,10 +39,13 @@ class Edge(pulumi.ComponentResource):
         super().__init__("kitestacks:index:Edge", name, None, opts)
         self._fleet = fleet
         self.foundation = foundation or self._make_foundation()
-        if foundation is None:
-            self._route(SHARED, fleet.shared_sites)
-        self._route(fleet.here, fleet.own_sites)
         self.register_outputs({"hostnames": [site.hostname for site in fleet.sites]})
+
+    def open(self, services: Mapping[str, Service]) -> None:
+        """Leads visitors to each service once all of it is done, so that no stranger meets a set-up page."""
+        if self._fleet.here == self._fleet.foundation:
+            self._route(SHARED, self._fleet.shared_sites, services)
+        self._route(self._fleet.here, self._fleet.own_sites, services)
 
     @property
     def connector_tokens(self) -> Mapping[str, pulumi.Input[str]]:
@@ -70,27 +75,33 @@ class Edge(pulumi.ComponentResource):
             tunnel_tokens={name: tunnel.token for name, tunnel in tunnels.items()},
         )
 
-    def _route(self, tunnel: str, sites: Iterable[Site]) -> None:
+    def _route(self, tunnel: str, sites: Iterable[Site], services: Mapping[str, Service]) -> None:
         child = pulumi.ResourceOptions(parent=self)
         tunnel_id = self.foundation.tunnel_ids[tunnel]
-        IngressRules(tunnel, account_id=self.foundation.account_id, tunnel_id=tunnel_id, sites=sites, opts=child)
+        rules = {site.hostname: self._origin(site) for site in sites}
+        IngressRules(tunnel, account_id=self.foundation.account_id, tunnel_id=tunnel_id, rules=rules, opts=child)
         for site in sites:
+            ready = [services[name] for name in (site.service,) if name in services]
             SiteRecord(
                 site.hostname,
                 zone_id=self.foundation.zone_id,
                 hostname=site.hostname,
                 tunnel_id=tunnel_id,
                 installation=self._fleet.own.installation,
-                opts=child,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=ready),
             )
 
+    def _origin(self, site: Site) -> str:
+        """Where a visitor's request goes: to the app, or to Authentik where that stands in front of it."""
+        return LOGIN_ORIGIN if isinstance(site.login, ProxyLogin) else site.origin
 
-async def edge_of(fleet: Fleet) -> Edge:
-    """The edge of the running stack; on any host but the foundation it stops here if the foundation is not there.
+
+async def foundation_of(fleet: Fleet) -> Foundation | None:
+    """What the foundation has made, or None on the foundation itself, which makes it in this run.
 
     Raises:
         ProgramError: the foundation has to be deployed first.
     """
     if fleet.here == fleet.foundation:
-        return Edge("edge", fleet=fleet, foundation=None)
-    return Edge("edge", fleet=fleet, foundation=await Foundation.read(fleet.foundation, (fleet.here, SHARED)))
+        return None
+    return await Foundation.read(fleet.foundation, (fleet.here, SHARED), fleet.shared_secrets_here)

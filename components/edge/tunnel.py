@@ -9,9 +9,7 @@ import pulumi
 from components.edge.cloudflare import ZeroTrustTunnelCloudflared, ZeroTrustTunnelCloudflaredConfig, tunnel_token
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from components.fleet import Site
+    from collections.abc import Mapping
 
 CATCH_ALL = {"service": "http_status:404"}
 """The last ingress rule: Cloudflare refuses a document without one."""
@@ -61,7 +59,7 @@ class IngressRules(pulumi.ComponentResource):
         *,
         account_id: pulumi.Input[str],
         tunnel_id: pulumi.Input[str],
-        sites: Iterable[Site],
+        rules: Mapping[str, str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("kitestacks:index:IngressRules", name, None, opts)
@@ -69,7 +67,7 @@ class IngressRules(pulumi.ComponentResource):
             f"{name}-ingress",
             account_id=account_id,
             tunnel_id=tunnel_id,
-            ingresses=[*({"hostname": site.hostname, "service": site.origin} for site in sites), CATCH_ALL],
+            ingresses=[*({"hostname": hostname, "service": origin} for hostname, origin in rules.items()), CATCH_ALL],
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({})

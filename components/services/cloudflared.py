@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from components.backup import Backup
 from components.host import ContainerArgs, File
 from components.model import StateClass
 from components.service import Service
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _METRICS_PORT = 2000
 _TOKEN_FILE = "/etc/cloudflared/token"  # noqa: S105 - a path
 _USER = "65534"
-"""nobody, and the only one that may read the token; any user will do for the image (see ContainerArgs.user)."""
+"""nobody: any user will do for the image."""
 
 
 class Cloudflared(Service):
@@ -32,15 +33,15 @@ class Cloudflared(Service):
     """
 
     state = StateClass.STATELESS
+    backup = Backup(disposable="its token can be fetched again at any time")
 
     def create(self, name: str, args: ServiceArgs) -> Mapping[str, pulumi.Input[str]]:
         names = {}
         for tunnel, token in args.edge.connector_tokens.items():
             container = name if tunnel == args.host.name else f"{name}-{tunnel}"
-            names[tunnel] = args.host.container(
+            names[tunnel] = self.container(
                 container,
                 ContainerArgs(
-                    service=name,
                     image=args.settings.image,
                     command=["tunnel", "run"],
                     env={
@@ -53,7 +54,6 @@ class Cloudflared(Service):
                     memory=args.settings.memory,
                     user=_USER,
                 ),
-                parent=self,
             ).name
         return names
 

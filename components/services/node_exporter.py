@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from components.backup import Backup
 from components.host import ContainerArgs, Mount
 from components.model import StateClass
 from components.service import Service
@@ -26,16 +27,16 @@ class NodeExporter(Service):
     """
 
     state = StateClass.STATELESS
+    backup = Backup(disposable="it keeps nothing")
 
     def create(self, name: str, args: ServiceArgs) -> Mapping[str, pulumi.Input[str]]:
         address = f"{args.host.settings.tailscale_address}:{PORT}"
         root = args.host.settings.root
         # The daemon takes the real root only with the host's later mounts, and another folder perhaps only without.
         propagation = "rslave" if root == "/" else "rprivate"
-        container = args.host.container(
+        container = self.container(
             name,
             ContainerArgs(
-                service=name,
                 image=args.settings.image,
                 command=[
                     "--path.rootfs=/host",
@@ -48,7 +49,6 @@ class NodeExporter(Service):
                 user="65534",
                 host_network=True,
             ),
-            parent=self,
         )
         return {"container": container.name, "metrics": address}
 

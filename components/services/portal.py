@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from components.backup import Backup
 from components.host import ContainerArgs, File
 from components.model import StateClass
 from components.portal_page.render import PortalPage, caddyfile, render
@@ -29,16 +30,17 @@ class Portal(Service):
     """
 
     state = StateClass.STATELESS
+    backup = Backup(disposable="the page is made from the stack files")
     port = 80
+    health_path = "/healthz"
     tile = Tile(title="Portal", description="This page: everything that runs here", group="Start")
 
     def create(self, name: str, args: ServiceArgs) -> Mapping[str, pulumi.Input[str]]:
         page = _page(args.fleet)
         files = {f"/srv/{path}": File(content=text) for path, text in render(page).items()}
-        container = args.host.container(
+        container = self.container(
             name,
             ContainerArgs(
-                service=name,
                 image=args.settings.image,
                 env={"XDG_CONFIG_HOME": "/tmp", "XDG_DATA_HOME": "/tmp"},  # noqa: S108 - inside the container, which keeps nothing
                 files=files | {"/etc/caddy/Caddyfile": File(content=caddyfile(page))},
@@ -48,7 +50,6 @@ class Portal(Service):
                 # The image's program carries this capability; without it in reach the kernel refuses to start it.
                 capabilities=["CAP_NET_BIND_SERVICE"],
             ),
-            parent=self,
         )
         return {"container": container.name}
 

@@ -1,0 +1,24 @@
+"""Metrics: where a container gives its figures to Prometheus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metrics:
+    """One endpoint that Prometheus asks.
+
+    Attributes:
+        container: The container that answers.
+        port: Its port inside.
+        path: Where the figures lie.
+        token: Name of the service's secret that is sent as bearer token.
+        outside: Port on the host's Tailscale address, for a Prometheus on another host; None: on its own host only.
+    """
+
+    container: str
+    port: int
+    path: str = "/metrics"
+    token: str = ""
+    outside: int | None = None
