@@ -1,9 +1,9 @@
 """The site proxy's configuration: which copy of a shared site answers, decided again for every request.
 
-Behind every connector of a shared site stands the host's own proxy, a Caddy. It knows each copy of the site in the order
-in which they may answer, asks each copy's health path all the time, and sends a request to the first that is well. A copy
-on another host is reached over Tailscale, else by that host's own tunnel under a hostname of this one copy. The doors for
-other proxies lead to the local copy and nowhere else, so no request can go in a circle.
+Behind every connector of a shared site stands the host's own proxy, a Caddy. It knows each copy of the site in the
+order in which they may answer, asks each copy's health path all the time, and sends a request to the first that is
+well. A copy on another host is reached over Tailscale, else by that host's own tunnel under a hostname of this copy
+alone. The doors for other proxies lead to the local copy and nowhere else, so no request can go in a circle.
 
 Plain values in, a JSON document out (caddyserver.com/docs/json); nothing here knows Pulumi.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 VISITORS_PORT = 8080
 """Where connectors bring visitors; leads to any copy."""
 TAILNET_PORT = 8081
-"""Where other hosts' proxies come over Tailscale; published at the host's Tailscale address, leads to the local copy."""
+"""Where other hosts' proxies come, published at the host's Tailscale address; leads to the local copy."""
 TUNNEL_PORT = 8082
 """Where they come by this host's own tunnel, with a key; leads to the local copy."""
 ALIVE_PORT = 8083

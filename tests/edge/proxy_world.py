@@ -136,7 +136,7 @@ class Application:
         self.seen.clear()
         self.listener.start()
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
+    def _handler(self) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - one small method per thing it can do
         app = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -189,7 +189,7 @@ class Application:
 
 
 class Relay:
-    """A way between the hosts: the tailnet (as it came), or Cloudflare and a tunnel (headers of its own, codes of its own).
+    """A way between the hosts: the tailnet, or Cloudflare and a tunnel (with headers and codes of its own).
 
     Attributes:
         tunnel_dead: Cloudflare is there, and says that nobody serves the tunnel.
