@@ -70,8 +70,8 @@ BROKEN = [
         with_(groups=_groups(family=["group:owner"])),
         (
             (
-                "tailnet.groups.family.0: must be a login, as the admin console's Users page shows it, got 'group:owner'"
-                " (for example ada@example.com)"
+                "tailnet.groups.family.0: must be a login, as the admin console's Users page shows it, got"
+                " 'group:owner' (for example ada@example.com)"
             ),
         ),
     ),
@@ -80,8 +80,8 @@ BROKEN = [
         with_(groups=_groups(**{"My Family": ["ada@example.com"]})),
         (
             (
-                "tailnet.groups.My Family: must be a lower-case letter, then letters, digits and dashes, got 'My Family'"
-                " (for example family)"
+                "tailnet.groups.My Family: must be a lower-case letter, then letters, digits and dashes, got 'My"
+                " Family' (for example family)"
             ),
         ),
     ),
@@ -90,8 +90,8 @@ BROKEN = [
         with_(groups=_groups(monk=["ada@example.com"])),
         (
             (
-                "tailnet.groups.monk: must be the name of one thing: groups, hosts of the fleet and `hosts` share one set"
-                " of names (call the group something else)"
+                "tailnet.groups.monk: must be the name of one thing: groups, hosts of the fleet and `hosts` share one"
+                " set of names (call the group something else)"
             ),
         ),
     ),
@@ -140,8 +140,8 @@ BROKEN = [
         rule(from_=["monk"], to=["autogroup:self"], ports=[80]),
         (
             (
-                "tailnet.access.1.from: must be users where autogroup:self is the destination, got 'tag:monk' (for example"
-                " autogroup:member)"
+                "tailnet.access.1.from: must be users where autogroup:self is the destination, got 'tag:monk' (for"
+                " example autogroup:member)"
             ),
         ),
     ),
@@ -198,8 +198,8 @@ BROKEN = [
         rule(from_=["owner"], to=["kscloud1"], ports=[5432]),
         (
             (
-                f"tailnet.access.1: must not let {OWNER} reach PostgreSQL on kscloud1:5432: no flow declares it (take the"
-                " port out of the rule; a service that needs it is let through by itself)"
+                f"tailnet.access.1: must not let {OWNER} reach PostgreSQL on kscloud1:5432: no flow declares it (take"
+                " the port out of the rule; a service that needs it is let through by itself)"
             ),
         ),
     ),
@@ -256,8 +256,8 @@ BROKEN = [
         with_(ssh=[{"from": ["owner"], "users": ["Kite X"]}]),
         (
             (
-                "tailnet.ssh.0.users.0: must be a user of the host, root, or autogroup:nonroot, got 'Kite X' (for example"
-                " kite)"
+                "tailnet.ssh.0.users.0: must be a user of the host, root, or autogroup:nonroot, got 'Kite X' (for"
+                " example kite)"
             ),
         ),
     ),
@@ -266,8 +266,8 @@ BROKEN = [
         with_(groups=_groups(family=["ada@example.com"]), ssh=[{"from": ["family"], "to": ["monk"], "users": ["ada"]}]),
         (
             (
-                "tailnet.ssh.0: ada@example.com must reach monk on tcp 22, and no rule lets it (an ssh rule needs a grant"
-                " beside it, for example ip: [tcp:22])"
+                "tailnet.ssh.0: ada@example.com must reach monk on tcp 22, and no rule lets it (an ssh rule needs a"
+                " grant beside it, for example ip: [tcp:22])"
             ),
         ),
     ),

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def exporter_needed(files: StackFiles, monkeypatch: pytest.MonkeyPatch) -> StackFiles:
+def exporter_needed(lean: StackFiles, monkeypatch: pytest.MonkeyPatch) -> StackFiles:
     """monk's portal needs an exporter that stands on kscloud1 alone."""
     need = Need(service="node-exporter", port=9100, reason="the host's figures")
     monkeypatch.setattr(Portal, "needs", classmethod(lambda _cls, _fleet: (need,)))
-    return files.edit("monk", "services.node-exporter", None)
+    return lean.edit("monk", "services", {"portal": {"image": "caddy:2.11.4-alpine"}})
 
 
 def test_the_real_stacks_register_exactly_the_golden_policy(golden: Golden) -> None:
@@ -100,22 +100,22 @@ def test_ssh_port_is_that_of_the_endpoint(endpoint: str, port: int) -> None:
     assert ssh_port(endpoint) == port
 
 
-def test_another_ssh_port_moves_the_endpoints_flow_and_the_owners_way_in(files: StackFiles) -> None:
-    files.edit("kscloud1", "host.docker", "ssh://kite@kscloud1:2222")
+def test_another_ssh_port_moves_the_endpoints_flow_and_the_owners_way_in(lean: StackFiles) -> None:
+    lean.edit("kscloud1", "host.docker", "ssh://kite@kscloud1:2222")
 
-    problems = [str(problem) for problem in policy_problems(fleet_in(files.folder))]
+    problems = [str(problem) for problem in policy_problems(fleet_in(lean.folder))]
 
-    assert [(flow.source, flow.destination, flow.port) for flow in plan_in(files.folder).needed] == [
+    assert [(flow.source, flow.destination, flow.port) for flow in plan_in(lean.folder).needed] == [
         ("tag:monk", "tag:kscloud1", 2222)
     ]
     assert len(problems) == 1
     assert "reach kscloud1 on tcp 2222" in problems[0]
-    files.edit("kscloud1", "tailnet", with_(access=[SSH, {"from": ["owner"], "to": ["kscloud1"], "ports": [2222]}]))
-    assert list(policy_problems(fleet_in(files.folder))) == []
+    lean.edit("kscloud1", "tailnet", with_(access=[SSH, {"from": ["owner"], "to": ["kscloud1"], "ports": [2222]}]))
+    assert list(policy_problems(fleet_in(lean.folder))) == []
 
 
-def test_everything_that_a_section_may_say_comes_out_in_the_policy(files: StackFiles) -> None:
-    files.edit(
+def test_everything_that_a_section_may_say_comes_out_in_the_policy(lean: StackFiles) -> None:
+    lean.edit(
         "kscloud1",
         "tailnet",
         {
@@ -132,8 +132,8 @@ def test_everything_that_a_section_may_say_comes_out_in_the_policy(files: StackF
             "wildcards": True,
         },
     )
-    assert list(policy_problems(fleet_in(files.folder))) == []
-    policy = plan_in(files.folder).policy
+    assert list(policy_problems(fleet_in(lean.folder))) == []
+    policy = plan_in(lean.folder).policy
 
     grants = {(*grant.src, *grant.dst, *grant.ip) for grant in policy.grants or ()}
     assert {
@@ -149,10 +149,10 @@ def test_everything_that_a_section_may_say_comes_out_in_the_policy(files: StackF
     assert [test.check for test in policy.ssh_tests] == [("kite",)]
 
 
-def test_a_third_host_has_its_tag_its_key_and_no_way_to_the_others(files: StackFiles) -> None:
-    files.add_host("attic")
+def test_a_third_host_has_its_tag_its_key_and_no_way_to_the_others(lean: StackFiles) -> None:
+    lean.add_host("attic")
 
-    run = run_program("kscloud1", files.folder)
+    run = run_program("kscloud1", lean.folder)
 
     keys = run.recorder.of_type("TailnetKey")
     assert {name: key.inputs["tags"] for name, key in keys.items()} == {
@@ -163,14 +163,14 @@ def test_a_third_host_has_its_tag_its_key_and_no_way_to_the_others(files: StackF
     assert {grant.src for grant in policy.grants or () if grant.dst == ("tag:attic",)} == {("group:owner",)}
 
 
-def test_without_the_section_nothing_is_managed_and_no_credentials_are_asked_for(files: StackFiles) -> None:
-    files.edit("kscloud1", "tailnet", None)
+def test_without_the_section_nothing_is_managed_and_no_credentials_are_asked_for(lean: StackFiles) -> None:
+    lean.edit("kscloud1", "tailnet", None)
 
-    run = run_program("kscloud1", files.folder)
+    run = run_program("kscloud1", lean.folder)
 
     assert not [known for known in run.recorder.resources if known.type.startswith("tailscale:")]
     assert "tailnet" not in run.outputs
 
 
-def test_another_host_than_the_foundation_writes_no_policy(files: StackFiles) -> None:
-    assert replace(plan_in(files.folder, here="monk"), at="") == plan_in(files.folder)
+def test_another_host_than_the_foundation_writes_no_policy(lean: StackFiles) -> None:
+    assert replace(plan_in(lean.folder, here="monk"), at="") == plan_in(lean.folder)

@@ -28,11 +28,11 @@ def lines(caught: pytest.ExceptionInfo[ProgramError]) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.id)
-def test_broken_section_is_refused_in_exactly_these_words(broken: Broken, files: StackFiles) -> None:
-    files.edit("kscloud1", "tailnet", broken.section)
+def test_broken_section_is_refused_in_exactly_these_words(broken: Broken, lean: StackFiles) -> None:
+    lean.edit("kscloud1", "tailnet", broken.section)
 
     with pytest.raises(ProgramError) as caught:
-        run_program("kscloud1", files.folder)
+        run_program("kscloud1", lean.folder)
 
     assert lines(caught) == broken.says
     assert "nothing was changed" in str(caught.value)
@@ -54,27 +54,27 @@ def test_the_table_is_long_enough_and_says_each_thing_once() -> None:
         with_(tags={"store": ["owner"]}, hosts={"nas": "100.64.0.7"}),
     ],
 )
-def test_section_without_a_fault_is_accepted(section: dict[str, Any], files: StackFiles) -> None:
+def test_section_without_a_fault_is_accepted(section: dict[str, Any], lean: StackFiles) -> None:
     """The table would prove nothing if everything were refused."""
-    files.edit("kscloud1", "tailnet", section)
+    lean.edit("kscloud1", "tailnet", section)
 
-    assert run_program("kscloud1", files.folder).recorder.of_type("Acl")
+    assert run_program("kscloud1", lean.folder).recorder.of_type("Acl")
 
 
-def test_a_plan_for_another_host_refuses_it_too_and_names_the_file(files: StackFiles) -> None:
-    files.edit("kscloud1", "tailnet", rule(from_=["ownr"], ports=[80])).edit("kscloud1", "host.docker", "ssh://a@b:22")
+def test_a_plan_for_another_host_refuses_it_too_and_names_the_file(lean: StackFiles) -> None:
+    lean.edit("kscloud1", "tailnet", rule(from_=["ownr"], ports=[80])).edit("kscloud1", "host.docker", "ssh://a@b:22")
 
     with pytest.raises(ProgramError) as caught:
-        run_program("monk", files.folder, references=FOUNDATION)
+        run_program("monk", lean.folder, references=FOUNDATION)
 
     assert [line.partition(": must")[0] for line in lines(caught)] == ["Pulumi.kscloud1.yaml: tailnet.access.1.from.0"]
 
 
-def test_section_in_another_file_than_the_foundations_is_refused(files: StackFiles) -> None:
-    files.edit("monk", "tailnet", SECTION)
+def test_section_in_another_file_than_the_foundations_is_refused(lean: StackFiles) -> None:
+    lean.edit("monk", "tailnet", SECTION)
 
     with pytest.raises(ProgramError) as caught:
-        run_program("kscloud1", files.folder)
+        run_program("kscloud1", lean.folder)
 
     assert lines(caught) == (
         (
@@ -84,11 +84,11 @@ def test_section_in_another_file_than_the_foundations_is_refused(files: StackFil
     )
 
 
-def test_host_whose_name_can_be_no_tag_is_refused(files: StackFiles) -> None:
-    files.add_host("1attic")
+def test_host_whose_name_can_be_no_tag_is_refused(lean: StackFiles) -> None:
+    lean.add_host("1attic")
 
     with pytest.raises(ProgramError) as caught:
-        run_program("kscloud1", files.folder)
+        run_program("kscloud1", lean.folder)
 
     assert "tailnet.tags.1attic: must be the name of a tag, got 'tag:1attic' (as tag:example)" in lines(caught)
 
@@ -104,9 +104,9 @@ CREDENTIALS = [
 
 @pytest.mark.parametrize("given", CREDENTIALS, ids=" ".join)
 def test_each_way_to_prove_oneself_to_tailscale_is_enough(
-    given: dict[str, str], files: StackFiles, monkeypatch: pytest.MonkeyPatch
+    given: dict[str, str], lean: StackFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = stack_config("kscloud1", files.folder)
+    config = stack_config("kscloud1", lean.folder)
     del config["tailscale:apiKey"]
     for key, value in given.items():
         if key.startswith("TAILSCALE_"):
@@ -114,21 +114,21 @@ def test_each_way_to_prove_oneself_to_tailscale_is_enough(
         else:
             config[key] = value
 
-    assert run_program("kscloud1", files.folder, config=config).recorder.of_type("Acl")
+    assert run_program("kscloud1", lean.folder, config=config).recorder.of_type("Acl")
 
 
 @pytest.mark.parametrize("half", [{}, {"tailscale:oauthClientId": "i"}, {"tailscale:oauthClientSecret": "s"}])
-def test_missing_credentials_are_refused_with_the_command(half: dict[str, str], files: StackFiles) -> None:
-    config = stack_config("kscloud1", files.folder) | half
+def test_missing_credentials_are_refused_with_the_command(half: dict[str, str], lean: StackFiles) -> None:
+    config = stack_config("kscloud1", lean.folder) | half
     del config["tailscale:apiKey"]
 
     with pytest.raises(ProgramError) as caught:
-        run_program("kscloud1", files.folder, config=config)
+        run_program("kscloud1", lean.folder, config=config)
 
     assert lines(caught) == (
         (
-            "tailscale:apiKey: must be set, encrypted (type: pulumi config set --secret tailscale:apiKey -s kscloud1; the"
-            " admin console's Keys page makes one; an OAuth client will do too: oauthClientId, oauthClientSecret)"
+            "tailscale:apiKey: must be set, encrypted (type: pulumi config set --secret tailscale:apiKey -s kscloud1;"
+            " the admin console's Keys page makes one; an OAuth client will do too: oauthClientId, oauthClientSecret)"
         ),
     )
 
@@ -141,10 +141,10 @@ def accepted_before(folder: Path, *owners: str) -> dict[str, Any]:
     return {"kscloud1": foundation_outputs("monk", "kscloud1") | {"tailnet": dump(before)}}
 
 
-def test_owner_who_has_a_way_in_today_can_not_lose_it_unsaid(files: StackFiles) -> None:
-    references = accepted_before(files.folder, OWNER, "kite@old.example.com")
+def test_owner_who_has_a_way_in_today_can_not_lose_it_unsaid(lean: StackFiles) -> None:
+    references = accepted_before(lean.folder, OWNER, "kite@old.example.com")
     with pytest.raises(ProgramError) as caught:
-        run_program("kscloud1", files.folder, references=references)
+        run_program("kscloud1", lean.folder, references=references)
 
     assert lines(caught) == tuple(
         f"tailnet.groups.owner: must keep kite@old.example.com, who reaches {host} on tcp 22 today and would not any"
@@ -152,8 +152,8 @@ def test_owner_who_has_a_way_in_today_can_not_lose_it_unsaid(files: StackFiles) 
         for host in ("kscloud1", "monk")
     )
 
-    files.edit("kscloud1", "tailnet.cut-own-way", True)
-    assert run_program("kscloud1", files.folder, references=references).recorder.of_type("Acl")
+    lean.edit("kscloud1", "tailnet.cut-own-way", True)
+    assert run_program("kscloud1", lean.folder, references=references).recorder.of_type("Acl")
 
 
 @pytest.fixture
@@ -164,20 +164,20 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return told
 
 
-def test_change_is_told_in_words_and_silence_means_none(files: StackFiles, said: list[str]) -> None:
-    references = accepted_before(files.folder, OWNER)
-    run_program("kscloud1", files.folder, references=references)
+def test_change_is_told_in_words_and_silence_means_none(lean: StackFiles, said: list[str]) -> None:
+    references = accepted_before(lean.folder, OWNER)
+    run_program("kscloud1", lean.folder, references=references)
     assert said == []
 
-    files.edit("kscloud1", "tailnet", with_(access=[SSH, {"from": ["owner"], "to": ["monk"], "ports": [8000]}]))
-    run_program("kscloud1", files.folder, references=references)
+    lean.edit("kscloud1", "tailnet", with_(access=[SSH, {"from": ["owner"], "to": ["monk"], "ports": [8000]}]))
+    run_program("kscloud1", lean.folder, references=references)
 
     heading = "Who reaches whom on the tailnet changes (+ newly, - no longer):"
     assert said == [f"{heading}\n  + {OWNER} -> monk: tcp 8000"]
 
 
-def test_first_policy_is_told_in_full(files: StackFiles, said: list[str]) -> None:
-    run_program("kscloud1", files.folder)
+def test_first_policy_is_told_in_full(lean: StackFiles, said: list[str]) -> None:
+    run_program("kscloud1", lean.folder)
 
     (text,) = said
     assert "first policy from here" in text
@@ -188,8 +188,8 @@ def test_first_policy_is_told_in_full(files: StackFiles, said: list[str]) -> Non
     }
 
 
-def test_the_policy_that_is_put_out_is_the_one_that_was_sent(files: StackFiles) -> None:
-    sent = run_program("kscloud1", files.folder).recorder.of_type("Acl")["tailnet-policy"].inputs["acl"]
+def test_the_policy_that_is_put_out_is_the_one_that_was_sent(lean: StackFiles) -> None:
+    sent = run_program("kscloud1", lean.folder).recorder.of_type("Acl")["tailnet-policy"].inputs["acl"]
 
     assert json.loads(sent)["groups"] == {"group:owner": [OWNER]}
-    assert sent == dump(plan_in(files.folder).policy)
+    assert sent == dump(plan_in(lean.folder).policy)
