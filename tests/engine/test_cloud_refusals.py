@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.stack_files import ROOT
+from tests.engine.small_program import up_small_program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,25 +81,5 @@ def test_the_same_program_without_a_fault_is_accepted(lab: Lab, tmp_path: Path) 
 
 
 def _up(lab: Lab, folder: Path, program: str) -> tuple[int, str]:
-    """Runs a small program of its own against the lab's cloud, and takes away what it made."""
-    (folder / "Pulumi.yaml").write_text(
-        f"name: refusal\nruntime: {{name: python, options: {{virtualenv: {ROOT}/.venv}}}}\n"
-    )
     text = PROGRAM.format(account=lab.twin.account_id, zone=lab.twin.zone_id)
-    (folder / "__main__.py").write_text(text + textwrap.dedent(program) + "\n")
-
-    def pulumi(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [lab.tools.engine, "--non-interactive", *arguments],
-            cwd=folder,
-            env=lab.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    pulumi("stack", "init", "once")
-    pulumi("config", "set", "cloudflare:apiToken", "any", "--plaintext")
-    finished = pulumi("up", "--yes", "--skip-preview", "--parallel", "1")
-    pulumi("destroy", "--yes", "--skip-preview", "--remove")
-    return finished.returncode, finished.stdout + finished.stderr
+    return up_small_program(lab, folder, text + program, "cloudflare:apiToken")

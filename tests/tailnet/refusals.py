@@ -213,6 +213,35 @@ BROKEN = [
         ),
     ),
     Broken(
+        "database for one person, an address and a foreign tag",
+        rule(from_=["ada@example.com", "192.168.1.9", "tag:store"], to=["monk"], ports=[3306])
+        | {"tags": {"store": ["owner"]}},
+        (
+            *(
+                f"tailnet.access.1: must not let {who} reach MariaDB on monk:3306: no flow declares it (take the port"
+                " out of the rule; a service that needs it is let through by itself)"
+                for who in ("192.168.1.9", "ada@example.com", "tag:store")
+            ),
+            f"tailnet.access.1: must not let tag:store reach monk by ping: no flow declares it {_NARROW}",
+        ),
+    ),
+    Broken(
+        "any tagged device, which hosts are too",
+        rule(from_=["autogroup:tagged"], to=["monk"], ports=[80]),
+        (
+            f"tailnet.access.1: must not let kscloud1 reach monk by ping: no flow declares it {_NARROW}",
+            f"tailnet.access.1: must not let kscloud1 reach monk on tcp 80: no flow declares it {_NARROW}",
+        ),
+    ),
+    Broken(
+        "one host to another by its address",
+        rule(from_=["100.64.0.2"], to=["monk"], ports=[80]),
+        (
+            f"tailnet.access.1: must not let kscloud1 reach monk by ping: no flow declares it {_NARROW}",
+            f"tailnet.access.1: must not let kscloud1 reach monk on tcp 80: no flow declares it {_NARROW}",
+        ),
+    ),
+    Broken(
         "no way in for the owner",
         with_(access=[]),
         tuple(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from components.tailnet.plan import tag_of
+from components.tailnet.known import tag_of
 from tests.recorder import Recorded, foundation_outputs, run_program
 from tests.tailnet.fleets import fleet_in, plan_in
 

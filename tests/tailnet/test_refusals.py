@@ -52,6 +52,8 @@ def test_the_table_is_long_enough_and_says_each_thing_once() -> None:
         with_(access=[], **{"cut-own-way": True}),
         with_(ssh=[{"from": ["owner"], "users": ["kite"]}]),
         with_(tags={"store": ["owner"]}, hosts={"nas": "100.64.0.7"}),
+        rule(from_=["monk"], to=["tag:store"], ports=[8443]) | {"tags": {"store": ["owner"]}},
+        rule(from_=["tag:store"], to=["monk"], ports=[8443]) | {"tags": {"store": ["owner"]}},
     ],
 )
 def test_section_without_a_fault_is_accepted(section: dict[str, Any], lean: StackFiles) -> None:
