@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from components.fleet import Fleet
-    from components.tailnet.policy import Policy
+    from components.tailnet.policy import Grant, Policy, SshRule
 
 _ADMIN = "admin@any.invalid"
 _STRANGERS = (
@@ -47,7 +47,7 @@ def known_tailnet(fleet: Fleet, *policies: Policy) -> Tailnet:
 
 
 def _named(policy: Policy) -> set[str]:
-    rules = (*(policy.grants or ()), *policy.ssh)
+    rules: tuple[Grant | SshRule, ...] = (*(policy.grants or ()), *policy.ssh)
     return {text for rule in rules for text in (*rule.src, *rule.dst)} | {
         login for group in policy.groups.values() for login in group
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import textwrap
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.stack_files import ROOT
@@ -14,25 +15,46 @@ if TYPE_CHECKING:
     from tests.engine.lab import Lab
 
 
-def up_small_program(lab: Lab, folder: Path, program: str, secret: str) -> tuple[int, str]:
-    """`pulumi up` of a program, with one provider's secret set; takes away what it made. Status and output."""
-    (folder / "Pulumi.yaml").write_text(
-        f"name: refusal\nruntime: {{name: python, options: {{virtualenv: {ROOT}/.venv}}}}\n"
-    )
-    (folder / "__main__.py").write_text(textwrap.dedent(program) + "\n")
+@dataclass(frozen=True)
+class SmallProgram:
+    """A project with one stack, whose program each test writes anew.
 
-    def pulumi(*arguments: str) -> subprocess.CompletedProcess[str]:
+    Attributes:
+        lab: Whose engine and cloud it runs on.
+        folder: The project.
+    """
+
+    lab: Lab
+    folder: Path
+
+    @classmethod
+    def open(cls, lab: Lab, folder: Path, secret: str) -> SmallProgram:
+        """Makes the stack, with one provider's secret."""
+        small = cls(lab, folder)
+        (folder / "Pulumi.yaml").write_text(
+            f"name: refusal\nruntime: {{name: python, options: {{virtualenv: {ROOT}/.venv}}}}\n"
+        )
+        small.pulumi("stack", "init", "once")
+        small.pulumi("config", "set", secret, "any", "--plaintext")
+        return small
+
+    def up(self, program: str) -> tuple[int, str]:
+        """`pulumi up`; status and output."""
+        (self.folder / "__main__.py").write_text(textwrap.dedent(program) + "\n")
+        finished = self.pulumi("up", "--yes", "--skip-preview", "--parallel", "1")
+        return finished.returncode, finished.stdout + finished.stderr
+
+    def close(self) -> None:
+        """Takes away what the programs made."""
+        self.pulumi("destroy", "--yes", "--skip-preview", "--remove")
+
+    def pulumi(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs an engine command in the project."""
         return subprocess.run(
-            [lab.tools.engine, "--non-interactive", *arguments],
-            cwd=folder,
-            env=lab.environment,
+            [self.lab.tools.engine, "--non-interactive", *arguments],
+            cwd=self.folder,
+            env=self.lab.environment,
             capture_output=True,
             text=True,
             check=False,
         )
-
-    pulumi("stack", "init", "once")
-    pulumi("config", "set", secret, "any", "--plaintext")
-    finished = pulumi("up", "--yes", "--skip-preview", "--parallel", "1")
-    pulumi("destroy", "--yes", "--skip-preview", "--remove")
-    return finished.returncode, finished.stdout + finished.stderr

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.engine.small_program import up_small_program
+from tests.engine.small_program import SmallProgram
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from tests.engine.lab import Lab
 
@@ -62,24 +62,31 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("program", "words"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_refused_through_up(program: str, words: str, lab: Lab, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def small(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallProgram]:
+    """A project that speaks to the simulated Cloudflare of a deployed foundation."""
     lab.up("kscloud1")
-    existing = next(iter(lab.cloud()["cloudflare"]["tunnels"]))
-
-    finished = _up(lab, tmp_path, f'TUNNEL = "{existing}"\n{program}')
-
-    assert finished[0] != 0
-    assert words in finished[1]
+    opened = SmallProgram.open(lab, tmp_path_factory.mktemp("small"), "cloudflare:apiToken")
+    yield opened
+    opened.close()
 
 
-def test_the_same_program_without_a_fault_is_accepted(lab: Lab, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("program", "words"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_refused_through_up(program: str, words: str, small: SmallProgram) -> None:
+    existing = next(iter(small.lab.cloud()["cloudflare"]["tunnels"]))
+
+    status, output = small.up(f'{_prelude(small)}TUNNEL = "{existing}"\n{program}')
+
+    assert status != 0
+    assert words in output
+
+
+def test_the_same_program_without_a_fault_is_accepted(small: SmallProgram) -> None:
     """Refusals would prove nothing if everything were refused."""
-    status, output = _up(lab, tmp_path, 'record("r", "fine.kitestacks.com")\ntunnel("t", "attic")')
+    status, output = small.up(f'{_prelude(small)}record("r", "fine.kitestacks.com")\ntunnel("t", "attic")')
 
     assert status == 0, output
 
 
-def _up(lab: Lab, folder: Path, program: str) -> tuple[int, str]:
-    text = PROGRAM.format(account=lab.twin.account_id, zone=lab.twin.zone_id)
-    return up_small_program(lab, folder, text + program, "cloudflare:apiToken")
+def _prelude(small: SmallProgram) -> str:
+    return PROGRAM.format(account=small.lab.twin.account_id, zone=small.lab.twin.zone_id)

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.engine.small_program import up_small_program
+from tests.engine.small_program import SmallProgram
 from tests.tailnet.refusals import BROKEN, OWNER, SECTION, SSH, with_
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.engine.lab import Lab
 
@@ -36,13 +35,27 @@ def lean(lab: Lab) -> None:
     lab.render()
 
 
-@pytest.fixture
-def deployed(lean_lab: Lab) -> Iterator[Lab]:
-    """The foundation as its real section wants it, before and after."""
+@pytest.fixture(scope="module")
+def standing(lean_lab: Lab) -> Lab:
+    """The foundation, deployed once."""
     lean_lab.up("kscloud1")
-    yield lean_lab
-    lean_lab.files.edit("kscloud1", "tailnet", SECTION)
-    lean_lab.render()
+    return lean_lab
+
+
+@pytest.fixture
+def deployed(standing: Lab) -> Iterator[Lab]:
+    """The foundation, with its real section again when a test has edited that."""
+    yield standing
+    standing.files.edit("kscloud1", "tailnet", SECTION)
+    standing.render()
+
+
+@pytest.fixture(scope="module")
+def small(standing: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallProgram]:
+    """A project that speaks to the same simulated Tailscale."""
+    opened = SmallProgram.open(standing, tmp_path_factory.mktemp("small"), "tailscale:apiKey")
+    yield opened
+    opened.close()
 
 
 def policy(lab: Lab) -> str | None:
@@ -194,20 +207,22 @@ API = [
 
 
 @pytest.mark.parametrize(("program", "words"), [case[1:] for case in API], ids=[case[0] for case in API])
-def test_simulated_api_refuses_through_up(program: str, words: tuple[str, ...], deployed: Lab, tmp_path: Path) -> None:
-    before = policy(deployed)
+def test_simulated_api_refuses_through_up(
+    program: str, words: tuple[str, ...], standing: Lab, small: SmallProgram
+) -> None:
+    before = policy(standing)
 
-    status, output = up_small_program(deployed, tmp_path, PROGRAM + program, "tailscale:apiKey")
+    status, output = small.up(PROGRAM + program)
 
     assert status != 0
     for each in words:
         assert each in output
-    assert policy(deployed) == before
+    assert policy(standing) == before
 
 
-def test_the_same_program_without_a_fault_is_accepted(deployed: Lab, tmp_path: Path) -> None:
+def test_the_same_program_without_a_fault_is_accepted(standing: Lab, small: SmallProgram) -> None:
     """Refusals would prove nothing if everything were refused; comments and trailing commas are no fault."""
-    before = policy(deployed)
+    before = policy(standing)
     tests = [{"src": "tag:monk", "proto": "tcp", "accept": ["tag:kscloud1:5432"], "deny": ["tag:kscloud1:22"]}]
     program = f"""
 document = json.dumps({{"tagOwners": OWNERS, "grants": [GRANT], "tests": {tests}}})
@@ -215,8 +230,8 @@ acl(text="// the house\\n" + document[:-1] + ", /* no more */ }}")
 make("TailnetKey", "k", tags=["tag:monk"], expiry=3600)
 """
 
-    status, output = up_small_program(deployed, tmp_path, PROGRAM + program, "tailscale:apiKey")
+    status, output = small.up(PROGRAM + program)
 
     assert status == 0, output
-    assert (policy(deployed) or "").startswith("// the house")
-    set_policy(deployed, before or "")
+    assert (policy(standing) or "").startswith("// the house")
+    set_policy(standing, before or "")
