@@ -9,6 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from components.types import Fqdn, GroupName, ImageRef, Memory, Rotation
 
 
+MOST_GROUPS = 5
+"""Groups that one site may name; Authentik's blueprint clears as many places."""
+
+
 def kebab(name: str) -> str:
     """The stack files' spelling of a field: ``tailscale_address`` is written ``tailscale-address``."""
     return name.replace("_", "-")
@@ -52,6 +56,7 @@ class SiteSettings(Model):
     )
     groups: tuple[GroupName, ...] | None = Field(
         default=None,
+        max_length=MOST_GROUPS,
         description="Groups that may enter, where they are others than the service says; admins always may.",
     )
 
