@@ -13,8 +13,7 @@ import pulumi
 
 from components.edge import SHARED
 from components.errors import Problem, ProgramError
-from components.fleet import LOGIN_SERVICE
-from components.login import ProxyLogin
+from components.login import LOGIN_SERVICE, ProxyLogin
 from components.model import StateClass
 from components.secrets import GIVEN
 from components.settings import service_class

@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from components.types import Fqdn, GroupName, ImageRef, Memory, Rotation
 
-
 MOST_GROUPS = 5
 """Groups that one site may name; Authentik's blueprint clears as many places."""
 

@@ -36,7 +36,7 @@ def login(fleet: Fleet) -> str:
         blueprint.add(applications.application(site))
     proxied = [site for site in sites if isinstance(site.login, ProxyLogin)]
     blueprint.add(groundwork.outpost(proxied, f"https://{fleet.login_host}"))
-    blueprint.add(applications.gone({site.service for site in sites}))
+    blueprint.add(applications.gone(fleet.undeclared_logins))
     return blueprint.text()
 
 

@@ -10,10 +10,9 @@ from components.blueprint.groundwork import AUTHORIZATION, INVALIDATION, VERIFIE
 from components.blueprint.tags import Find, KeyOf, SecretFile
 from components.login import ADMINS, CLIENT_ID, CLIENT_SECRET, OidcClient, ProxyLogin
 from components.model import MOST_GROUPS
-from components.services import KNOWN_SERVICES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator, Mapping
 
     from components.fleet import Site
     from components.login import Login
@@ -106,17 +105,15 @@ def application(site: Site) -> Iterator[Entry]:
             yield Entry(model="authentik_policies.policybinding", identifiers=place, state=State.ABSENT)
 
 
-def gone(declared: Collection[str]) -> Iterator[Entry]:
-    """Takes out what no file declares any more, of the services that this program knows."""
-    for service, known in sorted(KNOWN_SERVICES.items()):
-        if known.login is None or service in declared:
-            continue
+def gone(logins: Mapping[str, Login]) -> Iterator[Entry]:
+    """Takes out what no file declares any more, by service."""
+    for service, login in sorted(logins.items()):
         yield Entry(
             model="authentik_core.application",
             identifiers={"slug": service, "meta_publisher": _PUBLISHER},
             state=State.ABSENT,
         )
-        yield Entry(model=_MODELS[type(known.login)], identifiers={"name": _provider_name(service)}, state=State.ABSENT)
+        yield Entry(model=_MODELS[type(login)], identifiers={"name": _provider_name(service)}, state=State.ABSENT)
 
 
 def _provider_id(service: str) -> str:

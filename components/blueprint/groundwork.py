@@ -39,7 +39,7 @@ _ADMINISTRATORS = "authentik Admins"
 
 
 def flows() -> Iterator[Entry]:
-    """Has Authentik apply first what it ships and what the rest refers to; on a first start that may not be there yet."""
+    """Has Authentik apply first what it ships and the rest refers to; on a first start it may not be there yet."""
     for name in _SHIPPED:
         yield Entry(
             model="authentik_blueprints.metaapplyblueprint", attrs={"identifiers": {"name": name}, "required": True}

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from components.backup import Backup
-from components.fleet import LOGIN_SERVICE
 from components.folders import DataFolder
 from components.host import ContainerArgs, File, Mount
+from components.login import LOGIN_SERVICE
 from components.model import StateClass
 from components.secrets import Secret
 from components.service import Service

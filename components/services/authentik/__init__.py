@@ -11,12 +11,12 @@ from components.backup import Backup
 from components.blueprint import first_admin, login
 from components.blueprint.tags import SECRETS
 from components.databases import POSTGRES_PORT
-from components.fleet import Need
 from components.folders import DataFolder
 from components.host import ContainerArgs, File, Mount
 from components.login import CLIENT_ID, CLIENT_SECRET, OidcClient
 from components.metrics import Metrics
 from components.model import ServiceSettings, StateClass
+from components.needs import Need
 from components.secrets import Secret
 from components.service import Service, Tile
 from components.services.authentik.own_blueprints import file_of, names_differ
@@ -67,8 +67,8 @@ class Authentik(Service):
     blueprints: the login of every declared site, and the first administrator.
     Leaves out: the database (`authentik-db`), people, and what the owner's own blueprints declare.
 
-    What is uploaded to one host's `/data` (icons) is not seen by the other host's copy. No secret is in the environment:
-    values beginning with `file://` are read by Authentik itself
+    What is uploaded to one host's `/data` (icons) is not seen by the other host's copy. No secret is in the
+    environment: values that begin with `file://` are read by Authentik itself
     (`website/docs/install-config/configuration/configuration.mdx`).
     """
 
