@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from components.login import CLIENT_ID, CLIENT_SECRET, LOGIN_SERVICE, OidcClient, OidcEndpoints
+from components.needs import CrossHostNeed
 from components.secrets import Secret
 from components.services import KNOWN_SERVICES
 from components.settings import StackFile, service_class
@@ -21,40 +22,6 @@ _CLIENT = {
     CLIENT_ID: Secret(purpose="what the site calls itself at Authentik", shared=True),
     CLIENT_SECRET: Secret(purpose="proves the site to Authentik", length=64, shared=True),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Need:
-    """A service that another has to reach.
-
-    Attributes:
-        service: Who is needed.
-        port: The port on which it answers; on another host, on that host's Tailscale address.
-        reason: What for, in words.
-    """
-
-    service: str
-    port: int
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True, order=True)
-class CrossHostNeed:
-    """A need that has to cross from one host to another, over the private network.
-
-    Attributes:
-        source: The host that opens the connection.
-        destination: The host that answers.
-        service: The service that answers there.
-        port: On the destination's Tailscale address.
-        reason: What for, in words.
-    """
-
-    source: str
-    destination: str
-    service: str
-    port: int
-    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)

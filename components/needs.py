@@ -1,0 +1,39 @@
+"""Needs: what a service has to reach, declared where the need arises; ports and the policy follow from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """A service that another has to reach.
+
+    Attributes:
+        service: Who is needed.
+        port: The port on which it answers; on another host, on that host's Tailscale address.
+        reason: What for, in words.
+    """
+
+    service: str
+    port: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class CrossHostNeed:
+    """A need that has to cross from one host to another, over the private network.
+
+    Attributes:
+        source: The host that opens the connection.
+        destination: The host that answers.
+        service: The service that answers there.
+        port: On the destination's Tailscale address.
+        reason: What for, in words.
+    """
+
+    source: str
+    destination: str
+    service: str
+    port: int
+    reason: str
