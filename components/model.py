@@ -59,7 +59,7 @@ class SiteSettings(Model):
 class ServiceSettings(Model):
     """What any service's block may say; a service adds its own fields in its own file."""
 
-    image: ImageRef
+    image: ImageRef = Field(description="A pinned image: `name:tag`, `name@sha256:…` or both; never `latest`.")
     memory: Memory = "256MiB"
     site: SiteSettings | None = None
     rotate: dict[str, Rotation] = Field(

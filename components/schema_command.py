@@ -1,4 +1,4 @@
-"""`schema`: writes the JSON schema of the stack files, with which an editor completes and underlines while typing."""
+"""`schema`: writes what an editor and a reader know of the stack files: the JSON schema, and the table of settings."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.settings import PROJECT, StackFile
+from components.settings_table import with_table
 from kitestacks.console import Console
 from kitestacks.exits import CommandError, Exit
 
 if TYPE_CHECKING:
     import argparse
 
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "stack-file.md"
 FILE = Path(__file__).resolve().parent.parent / "docs" / "stack-file.schema.json"
 
 
@@ -22,15 +24,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes the file, or checks it."""
-    fresh = schema_text()
-    if args.check:
-        if not FILE.exists() or FILE.read_text() != fresh:
-            raise CommandError(f"{FILE.name} is not what the models say", "make schema")
-        return Exit.OK
-    FILE.parent.mkdir(exist_ok=True)
-    FILE.write_text(fresh)
-    Console().line(f"wrote {FILE}")
+    """Writes the files, or checks them."""
+    fresh = {FILE: schema_text(), PAGE: with_table(PAGE.read_text())}
+    stale = [path for path, text in fresh.items() if not path.exists() or path.read_text() != text]
+    if args.check and stale:
+        raise CommandError(f"{stale[0].name} is not what the models say", "make schema")
+    for path in stale:
+        path.write_text(fresh[path])
+        Console().line(f"wrote {path}")
     return Exit.OK
 
 

@@ -67,7 +67,7 @@ class HostSettings(Model):
 class EdgeSettings(Model):
     """The post office: the domain at Cloudflare, and how visitors find a living host. It stands in one file."""
 
-    domain: Fqdn
+    domain: Fqdn = Field(description="The zone at Cloudflare; the section stands in one file, the foundation's.")
     failover: Literal["replicas"] = Field(
         default="replicas",
         description="replicas: shared sites hang on one tunnel with a connector on each host (free).",
@@ -117,8 +117,12 @@ class StackFile(Model):
         default=PROJECT,
         description="Names this installation in labels and tunnels; any other value also goes before container names.",
     )
-    cloudflare_account_id: CloudflareId | None = None
-    cloudflare_zone_id: CloudflareId | None = None
+    cloudflare_account_id: CloudflareId | None = Field(
+        default=None, description="32 hexadecimal digits; the foundation needs it."
+    )
+    cloudflare_zone_id: CloudflareId | None = Field(
+        default=None, description="32 hexadecimal digits; the foundation needs it."
+    )
 
     @field_validator("images")
     @classmethod

@@ -15,15 +15,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 import toolchain
-from components.model import Model, ServiceSettings
 from components.services import KNOWN_SERVICES
-from components.settings import StackFile
+from components.settings_table import settings, with_table
 from kitestacks.__main__ import COMMANDS, parser_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pydantic.fields import FieldInfo
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -39,7 +37,6 @@ FAULT = (
     "**Check it is over**",
     "**If that fails.**",
 )
-NO_DEFAULT = "\N{EN DASH}"
 FORBIDDEN = (
     r"/work/|/tmp/w\b",
     r"\b(TODO|TBD|FIXME|coming soon)\b",
@@ -199,54 +196,19 @@ def test_containers_that_the_runbook_types_exist() -> None:
     assert typed <= known
 
 
-def test_runbook_counts_what_the_stacks_register() -> None:
-    """The engine counts the stack itself too."""
-    for stack in ("monk", "kscloud1"):
-        registered = [line for line in (ROOT / f"tests/golden/{stack}.txt").read_text().splitlines() if line]
-        section = (ROOT / "RUNBOOK.md").read_text().partition(f"## {stack} is gone")[2].partition("\n## ")[0]
+def test_settings_page_is_what_the_models_say() -> None:
+    page = (DOCS / "stack-file.md").read_text()
 
-        assert f"`{len(registered) + 1} unchanged`" in section
+    assert page == with_table(page), "make schema"
 
 
-def test_settings_page_names_every_setting_with_its_default() -> None:
-    rows = re.findall(r"^\| `([^`]+)` \|.*\| (\S+) \|$", (DOCS / "stack-file.md").read_text(), flags=re.MULTILINE)
-    assert dict(rows) == dict(_settings())
+def test_every_setting_says_what_it_is() -> None:
+    assert [path for path, meaning, _ in settings() if not meaning] == []
 
 
 def test_settings_page_names_every_service() -> None:
     text = (DOCS / "stack-file.md").read_text()
     assert all(f"`{name}`" in text for name in KNOWN_SERVICES)
-
-
-def _settings() -> Iterator[tuple[str, str]]:
-    """Every setting by its dotted path, with its default as the page shows it."""
-    for name, field in StackFile.model_fields.items():
-        if name == "services":
-            yield from _fields(ServiceSettings, "services.<service>.")
-            for service, known in KNOWN_SERVICES.items():
-                own = set(known.Settings.model_fields) - set(ServiceSettings.model_fields)
-                yield from (
-                    row for row in _fields(known.Settings, f"services.{service}.") if row[0].rpartition(".")[2] in own
-                )
-        else:
-            yield from _rows(name, field, "")
-
-
-def _fields(model: type[Model], before: str) -> Iterator[tuple[str, str]]:
-    for name, field in model.model_fields.items():
-        yield from _rows(name, field, before)
-
-
-def _rows(name: str, field: FieldInfo, before: str) -> Iterator[tuple[str, str]]:
-    path = f"{before}{field.alias or name}"
-    kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
-    inner = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Model)), None)
-    if inner is not None:
-        yield from _fields(inner, f"{path}.")
-        return
-    default = field.get_default(call_default_factory=True) if not field.is_required() else None
-    shown = str(default).lower() if isinstance(default, bool) else str(default)
-    yield path, f"`{shown}`" if default not in (None, {}) else NO_DEFAULT
 
 
 def test_decisions_are_numbered_without_gaps_listed_and_of_one_form() -> None:
