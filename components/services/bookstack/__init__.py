@@ -25,8 +25,8 @@ DATABASE = "bookstack"
 OWNER = "1000"
 """The user, and the group, that the image's programs become."""
 _PRIVATE_NETWORKS = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
-"""Where Docker lays its networks, and so where the connector speaks from; a visitor's address is believed only there."""
-_SECRETS = "/run/secrets"  # noqa: S105 - a path
+"""Where Docker lays its networks: there the connector stands, which is believed where a visitor came from."""
+_SECRETS = "/run/secrets"
 
 
 class BookstackSettings(ServiceSettings):
@@ -105,7 +105,7 @@ class Bookstack(Service):
             health=["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:80/status"],
             memory=settings.memory,
             # The image's s6 begins as root: it gives /config to its user (CHOWN, FOWNER), writes there while it is
-            # another's (DAC_OVERRIDE), becomes that user (SETUID, SETGID), and has to be able to end its programs (KILL).
+            # another's (DAC_OVERRIDE), becomes that user (SETUID, SETGID), and ends that user's programs (KILL).
             capabilities=[
                 "CAP_CHOWN",
                 "CAP_DAC_OVERRIDE",

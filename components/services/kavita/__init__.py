@@ -60,8 +60,7 @@ class Kavita(Service):
     )
     secrets = {
         "token-key": Secret(purpose="signs Kavita's sessions", length=256),
-        # Kavita refuses a longer password than 32 (`Kareadita/Kavita:API/DTOs/Account`).
-        "admin-password": Secret(purpose=f"Kavita's own administrator, {_ADMIN}", length=32, typed=True),
+        "admin-password": Secret(purpose=f"Kavita's own administrator, {_ADMIN}", typed=True),
     }
     folders = (DataFolder(path="kavita"),)
 
@@ -107,7 +106,7 @@ class Kavita(Service):
                 "Secret": client_secret,
                 "CustomScopes": [_OFFLINE],
             }
-            plain = {"Port": self.port, "IpAddresses": "0.0.0.0,::", "BaseUrl": "/", "Cache": 75}  # noqa: S104
+            plain = {"Port": self.port, "IpAddresses": "0.0.0.0,::", "BaseUrl": "/", "Cache": 75}
             return json.dumps({"TokenKey": token_key, **plain, "OpenIdConnectSettings": login}, indent=2) + "\n"
 
         return pulumi.Output.all(self.secret("token-key"), self.client_id, self.client_secret).apply(document)

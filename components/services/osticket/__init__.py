@@ -28,7 +28,7 @@ _USER = "33:33"
 """www-data of the image's Debian."""
 _ADMIN = "kite-admin"
 """osTicket refuses admin, admins, username and osticket (`osTicket/osTicket:setup/inc/class.installer.php`)."""
-_SECRETS = "/run/secrets"  # noqa: S105 - a path
+_SECRETS = "/run/secrets"
 
 
 class OsticketSettings(ServiceSettings):
