@@ -79,8 +79,8 @@ class AccessSettings(Model):
 
     from_: Who = Field(alias="from")
     to: tuple[str, ...] = Field(default=(), description="Where; unless said, every host of the fleet.")
-    ports: Annotated[tuple[Port, ...], AfterValidator(_some)]
-    protocol: Literal["tcp", "udp"] = "tcp"
+    ports: Annotated[tuple[Port, ...], AfterValidator(_some), Field(description="The ports that may be opened.")]
+    protocol: Literal["tcp", "udp"] = Field(default="tcp", description="Of these ports.")
 
 
 class SshSettings(Model):

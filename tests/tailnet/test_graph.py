@@ -15,6 +15,8 @@ from tests.tailnet.fleets import fleet_in, plan_in
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from components.needs import CrossHostNeed
+
 RUNS = {
     "kscloud1": run_program("kscloud1"),
     "monk": run_program("monk", references={"kscloud1": foundation_outputs("monk", "kscloud1")}),
@@ -67,17 +69,16 @@ def test_there_is_something_to_compare() -> None:
 
 
 @pytest.mark.parametrize("need", NEEDS, ids=lambda need: f"{need.source}-to-{need.destination}-{need.port}")
-def test_containers_find_the_other_host_without_magic_dns(need: object) -> None:
+def test_containers_find_the_other_host_without_magic_dns(need: CrossHostNeed) -> None:
     """By an address in their configuration, or by a name that their own hosts file has."""
-    source, destination, port = (getattr(need, key) for key in ("source", "destination", "port"))
-    address = FLEET.private_address(destination)
+    address = FLEET.private_address(need.destination)
     found = []
-    for container in RUNS[source].containers().values():
+    for container in RUNS[need.source].containers().values():
         entries = {entry["host"]: entry["ip"] for entry in container.inputs.get("hosts", [])}
-        text = json.dumps(container.inputs)
-        by_name = re.search(rf"\b{destination}:{port}\b", text) is not None
-        assert not by_name or entries.get(destination) == address, "a name that nobody resolves in a container"
-        found += [by_name, f"{address}:{port}" in text, entries.get(destination) == address]
+        told = json.dumps([container.inputs.get(key) for key in ("command", "envs", "uploads")])
+        by_name = re.search(rf"[=/@]{need.destination}[:/\"\\]", told) is not None
+        assert not by_name or entries.get(need.destination) == address, "a name that nobody resolves in a container"
+        found += [address in told, entries.get(need.destination) == address]
     assert any(found)
 
 
