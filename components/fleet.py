@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from components.login import Login
+    from components.metrics import Metrics
     from components.service import Tile
 
 LOGIN_SERVICE = "authentik"
@@ -22,21 +23,6 @@ _CLIENT = {
     CLIENT_ID: Secret(purpose="what the site calls itself at Authentik", shared=True),
     CLIENT_SECRET: Secret(purpose="proves the site to Authentik", length=64, shared=True),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Need:
-    """A service that another has to reach.
-
-    Attributes:
-        service: Who is needed.
-        port: The port on which it answers; on another host, on that host's Tailscale address.
-        reason: What for, in words.
-    """
-
-    service: str
-    port: int
-    reason: str
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -161,6 +147,12 @@ class Fleet:
             for name, settings in stack.service_settings.items():
                 yield host, name, settings
 
+    def endpoints(self) -> Iterator[tuple[str, str, Metrics]]:
+        """Host, service and endpoint of everything that gives figures."""
+        for host, name, _ in self.blocks():
+            for metrics in service_class(name).metrics_on(self, host):
+                yield host, name, metrics
+
     def hosts_of(self, service: str) -> tuple[str, ...]:
         """The hosts on which a service stands."""
         return tuple(host for host, name, _ in self.blocks() if name == service)
@@ -177,11 +169,22 @@ class Fleet:
         """The site of a service, if it has one."""
         return next((site for site in self.sites if site.service == service), None)
 
+    def address_of(self, service: str, port: int) -> str:
+        """Where a needed service answers: its container on the running host, else its host's private address."""
+        places = self.hosts_of(service)
+        return f"{service}:{port}" if self.here in places else f"{self.private_address(places[0])}:{port}"
+
     @property
     def login_host(self) -> str:
         """Authentik's public hostname; the contract has made sure that there is one where a site has a login."""
         site = self.site_of(LOGIN_SERVICE)
         return site.hostname if site else f"auth.{self.domain}"
+
+    @property
+    def login_health(self) -> str:
+        """The address at which Authentik answers without a login, as a visitor sees it; empty without one."""
+        site = self.site_of(LOGIN_SERVICE)
+        return f"https://{site.hostname}{site.health_path}" if site else ""
 
     def oidc_endpoints(self, service: str) -> OidcEndpoints:
         """Authentik's addresses for a service's client."""
@@ -189,18 +192,20 @@ class Fleet:
 
     @cached_property
     def cross_host_needs(self) -> tuple[CrossHostNeed, ...]:
-        """Every need whose service does not stand on the needing host itself."""
+        """Every need that has to be met on another host."""
         found = set()
         for host, name, _ in self.blocks():
             for need in service_class(name).needs(self):
                 places = self.hosts_of(need.service)
-                if host not in places:
-                    found |= {
-                        CrossHostNeed(
-                            source=host, destination=place, service=need.service, port=need.port, reason=need.reason
-                        )
-                        for place in places
-                    }
+                if host in places and not need.on_each:
+                    continue
+                found |= {
+                    CrossHostNeed(
+                        source=host, destination=place, service=need.service, port=need.port, reason=need.reason
+                    )
+                    for place in places
+                    if place != host
+                }
         return tuple(sorted(found))
 
     def ports_for_others(self, service: str) -> tuple[int, ...]:
@@ -236,6 +241,11 @@ class Fleet:
             for key, secret in service_class(name).secrets.items()
             if not secret.shared
         }
+
+    def with_secret(self, name: str) -> tuple[str, ...]:
+        """The services of the fleet that declare a secret of this name, where the running stack has its value."""
+        known = {**self.shared_secrets, **self.own_secrets}
+        return tuple(sorted(key.partition(".")[0] for key in known if key.partition(".")[2] == name))
 
     def rotation(self, secret: str) -> str:
         """What the stack files say under `rotate` for a secret, `<service>.<name>`; empty: it was never rotated."""
