@@ -18,6 +18,7 @@ from components.login import ProxyLogin
 from components.model import StateClass
 from components.secrets import GIVEN
 from components.settings import service_class
+from components.tailnet.check import policy_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,9 +38,8 @@ def check(fleet: Fleet) -> None:
 def _blocks(fleet: Fleet) -> Iterator[tuple[str, str, str, Any]]:
     """Host, service, path and settings of every service block in the fleet."""
     for host, stack in fleet.stacks.items():
-        at = "" if host == fleet.here else f"Pulumi.{host}.yaml: "
         for name, settings in stack.service_settings.items():
-            yield host, name, f"{at}services.{name}", settings
+            yield host, name, f"{fleet.at(host)}services.{name}", settings
 
 
 def _one_foundation(fleet: Fleet) -> Iterator[Problem]:
@@ -55,6 +55,18 @@ def _one_foundation(fleet: Fleet) -> Iterator[Problem]:
             rule=f"must stand in the file of exactly one host, got it in those of {' and '.join(fleet.foundations)}",
             way_out="two foundations would both own the tunnels and DNS: keep it in one file",
         )
+
+
+def _tailnet_holds(fleet: Fleet) -> Iterator[Problem]:
+    for host in sorted(fleet.stacks):
+        if fleet.stacks[host].tailnet is not None and host not in fleet.foundations:
+            yield Problem(
+                path=f"{fleet.at(host)}tailnet",
+                rule="must stand in the foundation's file: a tailnet has one policy, and one stack writes it",
+                way_out="move it to the file that has the `edge` section",
+            )
+    if len(fleet.foundations) == 1:
+        yield from policy_problems(fleet)
 
 
 def _host_names_are_free(fleet: Fleet) -> Iterator[Problem]:
@@ -242,4 +254,5 @@ RULES = (
     _owner_secrets_are_set,
     _no_split_brain,
     _private_addresses_differ,
+    _tailnet_holds,
 )

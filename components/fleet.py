@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from components.login import CLIENT_ID, CLIENT_SECRET, OidcClient, OidcEndpoints
+from components.needs import CrossHostNeed
 from components.secrets import Secret
 from components.settings import StackFile, service_class
 
@@ -23,25 +24,6 @@ _CLIENT = {
     CLIENT_ID: Secret(purpose="what the site calls itself at Authentik", shared=True),
     CLIENT_SECRET: Secret(purpose="proves the site to Authentik", length=64, shared=True),
 }
-
-
-@dataclass(frozen=True, kw_only=True, order=True)
-class CrossHostNeed:
-    """A need that has to cross from one host to another, over the private network.
-
-    Attributes:
-        source: The host that opens the connection.
-        destination: The host that answers.
-        service: The service that answers there.
-        port: On the destination's Tailscale address.
-        reason: What for, in words.
-    """
-
-    source: str
-    destination: str
-    service: str
-    port: int
-    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +71,10 @@ class Fleet:
     def own(self) -> StackFile:
         """The running stack's file."""
         return self.stacks[self.here]
+
+    def at(self, host: str) -> str:
+        """What goes before the path of a setting: the name of its file, where it is not the running stack's."""
+        return "" if host == self.here else f"Pulumi.{host}.yaml: "
 
     @property
     def foundations(self) -> list[str]:
@@ -162,8 +148,9 @@ class Fleet:
         return service in self.stacks[host or self.here].service_settings
 
     def private_address(self, host: str) -> str:
-        """A host's address on the private network."""
-        return self.stacks[host].host.tailscale_address
+        """Where other hosts' containers reach a host over the private network."""
+        settings = self.stacks[host].host
+        return settings.reached_at or settings.tailscale_address
 
     def site_of(self, service: str) -> Site | None:
         """The site of a service, if it has one."""

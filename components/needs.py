@@ -1,4 +1,4 @@
-"""Needs: what a service has to reach on another host, so that it is published there and allowed on the private network."""
+"""Needs: what a service has to reach, declared where the need arises; ports and the policy follow from them."""
 
 from __future__ import annotations
 
@@ -20,3 +20,22 @@ class Need:
     port: int
     reason: str
     on_each: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class CrossHostNeed:
+    """A need that has to cross from one host to another, over the private network.
+
+    Attributes:
+        source: The host that opens the connection.
+        destination: The host that answers.
+        service: The service that answers there.
+        port: On the destination's Tailscale address.
+        reason: What for, in words.
+    """
+
+    source: str
+    destination: str
+    service: str
+    port: int
+    reason: str
