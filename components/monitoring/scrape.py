@@ -87,7 +87,7 @@ def _static(target: Target) -> dict[str, Any]:
 
 
 def _login_job(address: str) -> dict[str, Any]:
-    """Asks the login page as a visitor does: name, way and certificate included. An answer without figures is enough."""
+    """Asks the login page as a visitor does, name, way and certificate included; it need not answer with figures."""
     scheme, _, rest = address.partition("://")
     host, _, path = rest.partition("/")
     return {

@@ -43,7 +43,7 @@ class OpenWebui(Service):
     health_path = "/health"
     tile = Tile(title="Open WebUI", description="Talk with language models", group="AI")
     login = OidcClient(redirect_paths=(_CALLBACK,))
-    secrets = {  # noqa: RUF012 - a declaration
+    secrets = {
         "secret-key": Secret(purpose="signs sessions; a new one logs everybody out"),
         "admin-password": Secret(purpose="the local administrator's, who keeps the first visitor from becoming one"),
         "litellm-key": Secret(purpose="opens the models at LiteLLM", prefix="sk-"),
@@ -51,7 +51,7 @@ class OpenWebui(Service):
     folders = (DataFolder(path="open-webui"),)
 
     @classmethod
-    def needs(cls, fleet: Fleet) -> tuple[Need, ...]:
+    def needs(cls, fleet: Fleet) -> tuple[Need, ...]:  # noqa: ARG003 - it needs the same in any fleet
         return (Need(service="litellm", port=_LITELLM_PORT, reason="the language models"),)
 
     def create(self, name: str, args: ServiceArgs) -> Mapping[str, pulumi.Input[str]]:

@@ -1,4 +1,4 @@
-"""Prometheus: asks every exporter and service of the fleet for figures, keeps them, and knows when to raise an alert."""
+"""Prometheus: asks every exporter and service of the fleet for figures, keeps them, and raises alerts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from components.backup import Backup
 from components.folders import DataFolder
 from components.host import ContainerArgs, File, Mount
 from components.login import ADMINS, ProxyLogin
-from components.model import ServiceSettings, StateClass
 from components.metrics import Metrics
+from components.model import ServiceSettings, StateClass
 from components.monitoring import alerts, targets
 from components.monitoring.scrape import ScrapeConfig
 from components.service import Service, Tile

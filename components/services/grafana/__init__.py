@@ -36,6 +36,8 @@ _LOGIN_SECRETS = {
     "GF_AUTH_GENERIC_OAUTH_CLIENT_SECRET": "client-secret",
 }
 _METRICS_USER = "prometheus"
+_ROLE = f"contains(groups[*], '{ADMINS}') && 'GrafanaAdmin' || 'Viewer'"
+"""JMESPath over what Authentik says of a person."""
 
 
 class Grafana(Service):
@@ -54,7 +56,7 @@ class Grafana(Service):
     health_path = "/api/health"
     tile = Tile(title="Grafana", description="Hosts, services and the edge in pictures", group="Operations")
     login = OidcClient(redirect_paths=("/login/generic_oauth",))
-    secrets = {  # noqa: RUF012 - a declaration
+    secrets = {
         "admin-password": Secret(purpose="logs `admin` in when Authentik is gone", length=32, typed=True),
         "secret-key": Secret(purpose="encrypts secrets in Grafana's database", fixed=True),
         "metrics-password": Secret(purpose="lets Prometheus read Grafana's figures"),
@@ -63,7 +65,7 @@ class Grafana(Service):
     metrics = (Metrics(container="grafana", port=PORT, token="metrics-password", user=_METRICS_USER),)  # noqa: S106 - a name
 
     @classmethod
-    def needs(cls, fleet: Fleet) -> tuple[Need, ...]:
+    def needs(cls, fleet: Fleet) -> tuple[Need, ...]:  # noqa: ARG003 - it needs the same in any fleet
         return (Need(service="prometheus", port=_PROMETHEUS_PORT, reason="the figures that it draws"),)
 
     def create(self, name: str, args: ServiceArgs) -> Mapping[str, pulumi.Input[str]]:
@@ -123,7 +125,7 @@ class Grafana(Service):
             "GF_AUTH_GENERIC_OAUTH_API_URL": self.oidc.userinfo,
             "GF_AUTH_GENERIC_OAUTH_LOGIN_ATTRIBUTE_PATH": "preferred_username",
             "GF_AUTH_GENERIC_OAUTH_GROUPS_ATTRIBUTE_PATH": "groups",
-            "GF_AUTH_GENERIC_OAUTH_ROLE_ATTRIBUTE_PATH": f"contains(groups[*], '{ADMINS}') && 'GrafanaAdmin' || 'Viewer'",
+            "GF_AUTH_GENERIC_OAUTH_ROLE_ATTRIBUTE_PATH": _ROLE,
             "GF_AUTH_GENERIC_OAUTH_ROLE_ATTRIBUTE_STRICT": "true",
             "GF_AUTH_GENERIC_OAUTH_ALLOW_ASSIGN_GRAFANA_ADMIN": "true",
             "GF_AUTH_GENERIC_OAUTH_ALLOW_SIGN_UP": "true",

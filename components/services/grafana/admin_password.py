@@ -1,4 +1,4 @@
-"""The step that keeps the password of Grafana's local administrator: its environment counts on the first start alone."""
+"""The step that keeps the password of Grafana's local administrator; its setting counts on the first start alone."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What Grafana reads when it starts: the one source, and where its dashboards lie.
 
-Grafana takes `$NAME` in these YAML files for environment; `$$` is a dollar sign. Dashboards are JSON and are not touched
+Grafana takes `$NAME` in these YAML files for environment; `$$` is a dollar sign. Dashboards are not touched
 (`grafana/grafana:docs/sources/administration/provisioning/index.md`).
 """
 

@@ -73,7 +73,7 @@ class Litellm(Service):
     true, and the step that registers the keys.
     Leaves out: the models; their providers' keys are the owner's secrets.
 
-    Its page logs in at Authentik, which LiteLLM offers for five people without a licence; programs use `/v1` with a key.
+    Its page logs in at Authentik, which LiteLLM offers to five people without a licence; programs use `/v1` with a key.
     """
 
     Settings = LitellmSettings
@@ -83,7 +83,7 @@ class Litellm(Service):
     health_path = LIVE
     tile = Tile(title="LiteLLM", description="One door to all language models", group="AI")
     login = OidcClient(redirect_paths=("/sso/callback",))
-    secrets = {  # noqa: RUF012 - a declaration
+    secrets = {
         "master-key": Secret(purpose="opens all of LiteLLM; also logs `admin` in", prefix="sk-", typed=True),
         "salt-key": Secret(purpose="encrypts what LiteLLM keeps in its database", prefix="sk-", fixed=True),
         "database-password": Secret(purpose="opens LiteLLM's database"),
