@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from components.login import Login
     from components.metrics import Metrics
+    from components.model import StateClass
     from components.service import Tile
 
 LOGIN_SERVICE = "authentik"
@@ -35,6 +36,8 @@ class Site:
         service: The service that answers.
         hosts: The hosts on which it stands.
         shared: It hangs on the shared tunnel and goes on when one host is gone.
+        state: How many copies may answer.
+        primary: The host whose copy answers first, where a file says so.
         public: It answers without a login.
         origin: Address of the container inside each host's edge network.
         health_path: A path that answers without a login.
@@ -47,6 +50,8 @@ class Site:
     service: str
     hosts: tuple[str, ...]
     shared: bool
+    state: StateClass
+    primary: str | None
     public: bool
     origin: str
     health_path: str
@@ -108,6 +113,8 @@ class Fleet:
                 service=name,
                 hosts=(*known.hosts, host) if known else (host,),
                 shared=settings.site.shared,
+                state=service.state,
+                primary=settings.site.primary or (known.primary if known else None),
                 public=settings.site.public,
                 origin=f"http://{service.front or name}:{service.port}",
                 health_path=service.health_path,
@@ -123,9 +130,18 @@ class Fleet:
         return tuple(site for site in self.sites if site.shared)
 
     @property
+    def shared_sites_here(self) -> tuple[Site, ...]:
+        """The shared sites of which a copy stands on the running host."""
+        return tuple(site for site in self.shared_sites if self.here in site.hosts)
+
+    @property
     def own_sites(self) -> tuple[Site, ...]:
         """The sites that the running stack routes, through its host's own tunnel."""
         return tuple(site for site in self.sites if not site.shared and site.hosts == (self.here,))
+
+    def ranked(self, site: Site) -> tuple[str, ...]:
+        """A site's hosts: its primary first, the foundation, which takes over, last."""
+        return tuple(sorted(site.hosts, key=lambda host: (host != site.primary, host in self.foundations, host)))
 
     def blocks(self) -> Iterator[tuple[str, str, Any]]:
         """Host, service and settings of every service block, in the order of the hosts."""

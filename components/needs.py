@@ -1,4 +1,4 @@
-"""Needs: what a service has to reach, declared where the need arises; ports and the policy follow from them."""
+"""Needs: which service has to reach which, on its own host or across to another."""
 
 from __future__ import annotations
 
