@@ -138,7 +138,7 @@ REFUSALS = [
         "unknown failover mode",
         "edge.failover",
         "dns-switch",
-        "must be 'replicas'",
+        "must be 'replicas' or 'load-balancer'",
         "got 'dns-switch'",
         stack="kscloud1",
     ),
