@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from components.login import CLIENT_ID, CLIENT_SECRET, OidcClient, OidcEndpoints
+from components.login import CLIENT_ID, CLIENT_SECRET, LOGIN_SERVICE, OidcClient, OidcEndpoints
 from components.needs import CrossHostNeed
 from components.secrets import Secret
+from components.services import KNOWN_SERVICES
 from components.settings import StackFile, service_class
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from components.model import StateClass
     from components.service import Tile
 
-LOGIN_SERVICE = "authentik"
-"""The service that is the login of all others."""
 _CLIENT = {
     CLIENT_ID: Secret(purpose="what the site calls itself at Authentik", shared=True),
     CLIENT_SECRET: Secret(purpose="proves the site to Authentik", length=64, shared=True),
@@ -176,6 +175,13 @@ class Fleet:
         """Where a needed service answers: its container on the running host, else its host's private address."""
         places = self.hosts_of(service)
         return f"{service}:{port}" if self.here in places else f"{self.private_address(places[0])}:{port}"
+
+    @property
+    def undeclared_logins(self) -> dict[str, Login]:
+        """How sites of services that this program knows would log in, where no file declares one."""
+        declared = {site.service for site in self.sites if site.login}
+        known = {name: service.login for name, service in KNOWN_SERVICES.items() if service.login}
+        return {name: login for name, login in known.items() if name not in declared}
 
     @property
     def login_host(self) -> str:

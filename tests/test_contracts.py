@@ -207,14 +207,16 @@ def test_ingress_dns_and_sites_agree() -> None:
 
 def test_only_the_connectors_and_sites_are_on_the_edge_network() -> None:
     for stack, run in RUNS.items():
-        on_edge = {
+        networks = {
             name: c.inputs["networksAdvanced"] for name, c in run.containers().items() if "networksAdvanced" in c.inputs
         }
-        with_site = {name for name, service in KNOWN_SERVICES.items() if service.port and name in run.containers()}
-        assert set(on_edge) == {"cloudflared", "cloudflared-shared", "site-proxy"} | with_site
-        assert all(
-            networks == [{"name": "kitestacks-edge", "aliases": [name]}] for name, networks in on_edge.items()
-        ), stack
+        on_edge = {
+            name for name, each in networks.items() if "kitestacks-edge" in [network["name"] for network in each]
+        }
+        fronts = {service.front or name for name, service in KNOWN_SERVICES.items() if service.port}
+        measured = {each.container for service in KNOWN_SERVICES.values() for each in service.metrics}
+        assert on_edge == {"cloudflared", "cloudflared-shared", "site-proxy"} | ((fronts | measured) & set(networks)), stack
+        assert all(network["aliases"] == [name] for name, each in networks.items() for network in each), stack
 
 
 def test_node_exporter_listens_on_the_private_address_alone() -> None:
