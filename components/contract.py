@@ -19,6 +19,7 @@ from components.fleet import LOGIN_SERVICE
 from components.login import ProxyLogin
 from components.secrets import GIVEN
 from components.settings import service_class
+from components.tailnet.check import policy_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +49,18 @@ def _one_foundation(fleet: Fleet) -> Iterator[Problem]:
             rule=f"must stand in the file of exactly one host, got it in those of {' and '.join(fleet.foundations)}",
             way_out="two foundations would both own the tunnels and DNS: keep it in one file",
         )
+
+
+def _tailnet_holds(fleet: Fleet) -> Iterator[Problem]:
+    for host in sorted(fleet.stacks):
+        if fleet.stacks[host].tailnet is not None and host not in fleet.foundations:
+            yield Problem(
+                path=f"{fleet.at(host)}tailnet",
+                rule="must stand in the foundation's file: a tailnet has one policy, and one stack writes it",
+                way_out="move it to the file that has the `edge` section",
+            )
+    if len(fleet.foundations) == 1:
+        yield from policy_problems(fleet)
 
 
 def _host_names_are_free(fleet: Fleet) -> Iterator[Problem]:
@@ -220,4 +233,5 @@ RULES = (
     _owner_secrets_are_set,
     _private_addresses_differ,
     *SHARING_RULES,
+    _tailnet_holds,
 )

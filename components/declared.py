@@ -13,6 +13,5 @@ if TYPE_CHECKING:
 def declared_blocks(fleet: Fleet) -> Iterator[tuple[str, str, str, Any]]:
     """Host, service, path and settings of every service block in the fleet, the running host's first."""
     for host, stack in fleet.stacks.items():
-        at = "" if host == fleet.here else f"Pulumi.{host}.yaml: "
         for name, settings in stack.service_settings.items():
-            yield host, name, f"{at}services.{name}", settings
+            yield host, name, f"{fleet.at(host)}services.{name}", settings

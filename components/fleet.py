@@ -76,6 +76,10 @@ class Fleet:
         """The running stack's file."""
         return self.stacks[self.here]
 
+    def at(self, host: str) -> str:
+        """What goes before the path of a setting: the name of its file, where it is not the running stack's."""
+        return "" if host == self.here else f"Pulumi.{host}.yaml: "
+
     @property
     def foundations(self) -> list[str]:
         """The hosts whose files have an `edge` section; the contract allows one."""
@@ -153,8 +157,9 @@ class Fleet:
         return service in self.stacks[host or self.here].service_settings
 
     def private_address(self, host: str) -> str:
-        """A host's address on the private network."""
-        return self.stacks[host].host.tailscale_address
+        """Where other hosts' containers reach a host over the private network."""
+        settings = self.stacks[host].host
+        return settings.reached_at or settings.tailscale_address
 
     def site_of(self, service: str) -> Site | None:
         """The site of a service, if it has one."""
