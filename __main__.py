@@ -1,4 +1,4 @@
-"""KiteStacks as code: settings, secrets, edge, host, services, exports. One stack is one host."""
+"""KiteStacks as code: settings, secrets, tailnet, edge, host, services, exports. One stack is one host."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from components.host import Host
 from components.secrets import Vault
 from components.service import ServiceArgs
 from components.settings import read_stack_files, service_class
+from components.tailnet.tailnet import tailnet_of
 
 
 async def main() -> dict[str, Any]:
@@ -22,6 +23,7 @@ async def main() -> dict[str, Any]:
     contract.check(fleet)
 
     foundation = await foundation_of(fleet)
+    tailnet = await tailnet_of(fleet)
     vault = Vault("vault", fleet=fleet, made_elsewhere=foundation.secrets if foundation else None)
     edge = Edge("edge", fleet=fleet, foundation=foundation)
     host = Host(fleet.here, fleet.own)
@@ -32,6 +34,7 @@ async def main() -> dict[str, Any]:
     edge.open(services)
 
     outputs = {} if foundation else replace(edge.foundation, secrets=vault.shared).outputs()
+    outputs |= tailnet.outputs() if tailnet else {}
     return outputs | {
         "sites": {site.hostname: list(site.hosts) for site in fleet.sites if fleet.here in site.hosts},
         "passwords": pulumi.Output.secret(vault.passwords()),

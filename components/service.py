@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
     from components.backup import Backup
     from components.edge import Edge
-    from components.fleet import Fleet, Need
+    from components.fleet import Fleet
     from components.folders import DataFolder
     from components.host import ContainerArgs, Host
     from components.login import Login, OidcEndpoints
     from components.metrics import Metrics
+    from components.needs import Need
     from components.secrets import Secret, Vault
 
 

@@ -9,7 +9,12 @@ from rehearsal import processes, stack_files
 if TYPE_CHECKING:
     from rehearsal.twin import Twin
 
-NAMES = ("edge", "cloud")
+NAMES = ("edge", "cloud", "tailnet")
+
+
+def names(twin: Twin) -> tuple[str, ...]:
+    """The helpers of a rehearsal; simulated containers open no connections that could be let through."""
+    return NAMES if twin.docker is not None else NAMES[:-1]
 
 
 def wake(twin: Twin) -> None:
@@ -20,6 +25,8 @@ def wake(twin: Twin) -> None:
     """
     processes.start(twin, "edge", lambda: ["--listen", f"127.0.0.1:{twin.port}", "--connect", twin.connect])
     processes.start(twin, "cloud", lambda: _cloud(twin))
+    if "tailnet" in names(twin):
+        processes.start(twin, "tailnet", lambda: ["--installation", twin.installation])
 
 
 def _cloud(twin: Twin) -> list[str]:

@@ -31,6 +31,10 @@ _EMPTY: Data = {
 }
 
 
+DEVICES = "tailnet.devices.json"
+"""The file that says which hosts have joined the simulated tailnet."""
+
+
 class StateError(Exception):
     """The state folder cannot be used; the message says why and what to do."""
 
@@ -105,6 +109,14 @@ class Store:
             return int(counts.get(tunnel_id, 0))
         except (FileNotFoundError, ValueError):
             return 0
+
+    def devices(self) -> dict[str, dict[str, str]]:
+        """Give the devices that have joined the tailnet: the rehearsal writes its hosts down, with their addresses."""
+        try:
+            found: dict[str, dict[str, str]] = json.loads((self.folder / DEVICES).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return {}
+        return found
 
 
 def claim(folder: Path) -> TextIO:

@@ -1,0 +1,255 @@
+"""Guards: a plan that could lose data is stopped at preview, unless a restore was proven lately or the owner insists.
+
+What the host kept when it was last deployed stands in the stack's own output `kept`; the plan is held against it before
+anything is registered. What replication alone knows (a stale standby) is checked where the replication is declared.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from components.backup import Engine
+from components.errors import Problem, ProgramError
+from components.settings import service_class
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from components.fleet import Fleet
+
+OUTPUT = "kept"
+FORCE = "KITESTACKS_FORCE"
+"""Environment variable that lists, with commas, the paths whose guards are lifted for one run; it is never kept."""
+_VERSION = re.compile(r"v?(\d+(?:[.-]\d+)*)")
+_SUITES = ("bookworm", "trixie", "alpine", "noble", "jammy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptService:
+    """What one service keeps.
+
+    Attributes:
+        folders: Absolute paths on the host.
+        images: Its images by the setting that names each.
+        databases: Engine by the setting that names its image.
+    """
+
+    folders: list[str] = field(default_factory=list)
+    images: dict[str, str] = field(default_factory=dict)
+    databases: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """What a host keeps.
+
+    Attributes:
+        docker: The daemon that it is reached by.
+        services: The services that keep something.
+    """
+
+    docker: str
+    services: Mapping[str, KeptService]
+
+    @classmethod
+    def of(cls, fleet: Fleet) -> Kept:
+        """What the running stack's file says."""
+        own = fleet.own
+        services = {name: _kept(name, own.host.data, settings) for name, settings in own.service_settings.items()}
+        return cls(docker=own.host.docker, services={name: each for name, each in services.items() if each is not None})
+
+    @classmethod
+    def read(cls, output: Mapping[str, Any]) -> Kept:
+        """What an earlier deployment put out."""
+        services = {name: KeptService(**each) for name, each in output["services"].items()}
+        return cls(docker=output["docker"], services=services)
+
+    def outputs(self) -> dict[str, Any]:
+        """What the stack exports."""
+        return {
+            OUTPUT: {"docker": self.docker, "services": {name: asdict(each) for name, each in self.services.items()}}
+        }
+
+
+def _kept(name: str, root: str, settings: Any) -> KeptService | None:  # noqa: ANN401 - each service has its own model
+    service = service_class(name)
+    if service.backup.disposable or not service.folders:
+        return None
+    images = {
+        (field.alias or key): getattr(settings, key)
+        for key, field in type(settings).model_fields.items()
+        if key == "image" or key.endswith("_image")
+    }
+    engines = [dump.engine for dump in service.backup.dumps if dump.engine is not Engine.SQLITE]
+    at = "database-image" if "database-image" in images else "image"
+    return KeptService(
+        folders=[f"{root}/{folder.path}" for folder in service.folders],
+        images=images,
+        databases={at: engines[0].value} if engines else {},
+    )
+
+
+def check(fleet: Fleet, before: Mapping[str, Any] | None, proven: Mapping[str, datetime]) -> None:
+    """Refuses a plan that could lose what the host keeps.
+
+    Args:
+        fleet: What is declared now.
+        before: The stack's own output of the last deployment; None before the first.
+        proven: When a restore of each service was last proven.
+
+    Raises:
+        ProgramError: with every danger that neither a proven restore nor the owner's word excuses.
+    """
+    if not before:
+        return
+    forced = {path.strip() for path in os.environ.get(FORCE, "").split(",")}
+    oldest = datetime.now(UTC) - timedelta(days=fleet.own.guards.restore_days)
+    problems = [
+        danger.problem(fleet)
+        for danger in dangers(Kept.read(before), Kept.of(fleet))
+        if danger.path not in forced
+        and not (danger.excused and proven.get(danger.service, datetime.min.replace(tzinfo=UTC)) >= oldest)
+    ]
+    if problems:
+        raise ProgramError(f"Pulumi.{fleet.here}.yaml", problems)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Danger:
+    """One way in which a plan could lose data.
+
+    Attributes:
+        service: Whose data.
+        path: The setting that does it.
+        rule: What must hold, and the value.
+        excused: A restore proven lately makes it a risk worth taking; otherwise only the owner's word does.
+        instead: What to do instead.
+    """
+
+    service: str
+    path: str
+    rule: str
+    excused: bool
+    instead: str
+
+    def problem(self, fleet: Fleet) -> Problem:
+        """In the words of a refusal."""
+        drill = f"prove a restore (python3 -m kitestacks restore-drill {self.service} -s {fleet.here}), or "
+        insist = f"insist once with {FORCE}={self.path}"
+        return Problem(
+            path=self.path, rule=self.rule, way_out=f"{self.instead}; {drill if self.excused else ''}{insist}"
+        )
+
+
+def dangers(before: Kept, now: Kept) -> Iterator[Danger]:
+    """Everything between two plans of a host that could lose data."""
+    if before.docker != now.docker and before.services:
+        yield Danger(
+            service=next(iter(before.services)),
+            path="host.docker",
+            rule=f"must stay {before.docker!r}: the data lies on that machine and does not follow, got {now.docker!r}",
+            excused=False,
+            instead="move the data first: docs/backup.md, moving a host",
+        )
+    for name, kept in before.services.items():
+        after = now.services.get(name)
+        if after is None:
+            yield Danger(
+                service=name,
+                path=f"services.{name}",
+                rule=f"must stay in the file: it keeps data in {', '.join(kept.folders)}",
+                excused=True,
+                instead="leave the block in; the folders would stay on the host with nothing to look after them",
+            )
+            continue
+        yield from _folders(name, kept, after)
+        yield from _images(name, kept, after)
+
+
+def _folders(name: str, before: KeptService, now: KeptService) -> Iterator[Danger]:
+    gone = [folder for folder in before.folders if folder not in now.folders]
+    if gone:
+        yield Danger(
+            service=name,
+            path="host.data",
+            rule=f"must still lead to {gone[0]}, where {name} keeps its data: it would start empty elsewhere",
+            excused=False,
+            instead="move the folder on the host first, with the service stopped",
+        )
+
+
+def _images(name: str, before: KeptService, now: KeptService) -> Iterator[Danger]:
+    for at, image in before.images.items():
+        new = now.images.get(at, image)
+        if new == image:
+            continue
+        path, engine = f"services.{name}.{at}", now.databases.get(at, "")
+        if _name(new) != _name(image):
+            yield Danger(
+                service=name,
+                path=path,
+                rule=f"must stay an image of {_name(image)}, whose data this is, got {new!r}",
+                excused=False,
+                instead="dump with the old image and restore with the new one",
+            )
+            continue
+        old_version, new_version = _version(image), _version(new)
+        if new_version < old_version:
+            yield Danger(
+                service=name,
+                path=path,
+                rule=f"must not go back from {image!r}: an older one can't read what a newer one wrote, got {new!r}",
+                excused=False,
+                instead="go forward, or restore the data of before together with the old image (make deploy does both)",
+            )
+        elif engine and new_version[:1] != old_version[:1]:
+            yield _major(name, path, engine, image, new)
+        elif engine and _suite(new) != _suite(image):
+            yield Danger(
+                service=name,
+                path=path,
+                rule=f"must stay on the system {_suite(image) or 'of its tag'}: another one sorts text differently and "
+                f"breaks indexes without a word, got {new!r}",
+                excused=True,
+                instead="dump and restore, or REINDEX and ALTER DATABASE ... REFRESH COLLATION VERSION afterwards",
+            )
+
+
+def _major(name: str, path: str, engine: str, image: str, new: str) -> Danger:
+    if engine == Engine.POSTGRES:
+        return Danger(
+            service=name,
+            path=path,
+            rule=f"must stay PostgreSQL {_version(image)[0]}: another major version can't read the folder, got {new!r}",
+            excused=False,
+            instead="dump with the old one and restore into a new folder",
+        )
+    return Danger(
+        service=name,
+        path=path,
+        rule=f"must not change its major version without a way back, got {new!r} after {image!r}",
+        excused=True,
+        instead="dump first",
+    )
+
+
+def _name(image: str) -> str:
+    """The image's last name, without where it comes from: a mirror holds the same data."""
+    return image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+
+
+def _tag(image: str) -> str:
+    return image.partition("@")[0].rpartition("/")[2].partition(":")[2]
+
+
+def _version(image: str) -> tuple[int, ...]:
+    match = _VERSION.match(_tag(image))
+    return tuple(int(part) for part in re.split(r"[.-]", match[1])) if match else ()
+
+
+def _suite(image: str) -> str:
+    return next((suite for suite in _SUITES if suite in _tag(image)), "")
