@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from components.login import OidcClient
 from components.model import StateClass
 from components.services.bookstack import Bookstack
-from tests.services.plans import containers_of, environment, files, plan
+from tests.recorder import foundation_outputs, run_program
+from tests.services.plans import containers_of, environment, plan
+from tests.services.plans import files as texts
+
+if TYPE_CHECKING:
+    from tests.stack_files import StackFiles
 
 WIKI = containers_of("bookstack", "monk")["bookstack"]
 DATABASE = containers_of("bookstack", "monk")["bookstack-db"]
@@ -37,13 +44,13 @@ def test_address_is_public_without_a_slash_and_cookies_are_secure() -> None:
 
 
 def test_secrets_are_private_files_that_the_image_reads() -> None:
-    given, text = environment(WIKI), files(WIKI)
+    given, text = environment(WIKI), texts(WIKI)
     names = {key.removeprefix("FILE__"): path for key, path in given.items() if key.startswith("FILE__")}
 
     assert set(names) == {"APP_KEY", "DB_PASSWORD", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"}
     assert text[names["APP_KEY"]] == "shared-bookstack.app-key"
     assert text[names["OIDC_CLIENT_SECRET"]] == "shared-bookstack.client-secret"
-    assert text[names["DB_PASSWORD"]] == files(DATABASE)["/run/secrets/password"]
+    assert text[names["DB_PASSWORD"]] == texts(DATABASE)["/run/secrets/password"]
     assert not set(names) & set(given)
     assert not [path for path, content in text.items() if content.endswith("\n")], "the image would keep the line's end"
 
@@ -86,3 +93,21 @@ def test_first_step_knows_the_groups_and_hides_the_password() -> None:
     assert '"Admin": "kitestacks-admins", "Editor": "kitestacks-users"' in step.inputs["stdin"]
     assert "stdin" in step.secrets
     assert "shared-bookstack.admin-password" not in str({**step.inputs, "stdin": ""})
+
+
+def test_wiki_lets_its_own_accounts_in_where_the_owner_says_so(files: StackFiles) -> None:
+    files.edit("monk", "services.bookstack.login", "password")
+
+    run = run_program("monk", files.folder, references={"kscloud1": foundation_outputs("monk", "kscloud1")})
+
+    assert environment(run.containers()["bookstack"])["AUTH_METHOD"] == "standard"
+
+
+def test_copy_on_the_other_host_has_the_same_secrets_and_answers_second() -> None:
+    copy = containers_of("bookstack", "kscloud1")["bookstack"]
+
+    assert environment(copy) == environment(WIKI)
+    assert copy.inputs["image"] == WIKI.inputs["image"], "an older app on a newer schema breaks"
+    made = plan("kscloud1").recorder.of_type("RandomPassword")
+    assert {"vault-bookstack-database-password", "vault-bookstack-admin-password"} <= set(made)
+    assert not [name for name in plan("monk").recorder.of_type("RandomPassword") if "bookstack" in name]

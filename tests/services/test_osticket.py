@@ -15,7 +15,8 @@ from components.login import OidcClient
 from components.services import osticket
 from components.services.osticket import Osticket
 from tests.recorder import foundation_outputs, run_program
-from tests.services.plans import containers_of, environment, files, plan
+from tests.services.plans import containers_of, environment, plan
+from tests.services.plans import files as texts
 
 if TYPE_CHECKING:
     from tests.stack_files import StackFiles
@@ -48,7 +49,7 @@ def test_secrets_are_the_files_that_the_image_reads() -> None:
         for name in re.findall(r"(?:\$secret\('|/run/secrets/)([a-z-]+)", script.read_text())
     }
 
-    assert {f"/run/secrets/{name}" for name in read} == set(files(DESK))
+    assert {f"/run/secrets/{name}" for name in read} == set(texts(DESK))
     assert Osticket.secrets["salt"].fixed, "what it encrypted could not be read any more"
 
 
