@@ -10,7 +10,7 @@ import yaml
 
 from components.monitoring import alerts, dashboards
 from tests.services.plans import containers_of, files
-from toolchain import promtool
+from toolchain import promtool, versions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +67,14 @@ def test_every_query_of_every_dashboard_is_promql(tmp_path: Path) -> None:
     (tmp_path / "queries.yml").write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
 
     assert f"{len(queries)} rules found" in check("check", "rules", "queries.yml", cwd=tmp_path)
+
+
+def test_the_checker_is_of_the_version_that_runs() -> None:
+    image = containers_of("prometheus", "monk")["prometheus"].inputs["image"]
+    major, minor, patch = image.rpartition(":v")[2].split(".")
+
+    # Go counts Prometheus 3.14.0 as 0.314.0.
+    assert versions.PROMETHEUS_MODULE[1] == f"v0.{major}{int(minor):02}.{patch}"
 
 
 def series(name: str, values: str) -> dict[str, str]:
