@@ -146,6 +146,12 @@ class Service(pulumi.ComponentResource):
         return self.args.vault.value(self.name, name)
 
     @property
+    def has_login(self) -> bool:
+        """Whether its site's visitors log in: without a site, or with a public one, there is no client either."""
+        site = self.args.fleet.site_of(self.name)
+        return site is not None and site.login is not None
+
+    @property
     def client_id(self) -> pulumi.Output[str]:
         """What the service calls itself at Authentik."""
         return self.secret(CLIENT_ID)
