@@ -40,6 +40,11 @@ _OPEN_PATHS = (
 class UptimeKumaSettings(ServiceSettings):
     """Uptime Kuma's block in a stack file."""
 
+    user: str = Field(
+        default="admin",
+        pattern=r"^\S+$",
+        description="Kuma's one user; another name only where Kuma was set up by hand before.",
+    )
     interval: int = Field(default=60, ge=20, le=86400, description="Seconds between two looks at a site.")
 
 
@@ -88,7 +93,7 @@ class UptimeKuma(Service):
         facts = {
             "container": self.physical(name),
             "port": self.port,
-            "user": "admin",
+            "user": args.settings.user,
             "url": self.url,
             "login_off": self.has_login,
             "page": {"slug": PAGE, "title": args.fleet.domain},
