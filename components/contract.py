@@ -15,8 +15,7 @@ from components.declared import declared_blocks
 from components.edge import SHARED
 from components.edge.rules import SHARING_RULES
 from components.errors import Problem, ProgramError
-from components.fleet import LOGIN_SERVICE
-from components.login import ProxyLogin
+from components.login import LOGIN_SERVICE, ProxyLogin
 from components.secrets import GIVEN
 from components.settings import service_class
 from components.tailnet.check import policy_problems

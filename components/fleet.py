@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from components.login import CLIENT_ID, CLIENT_SECRET, OidcClient, OidcEndpoints
+from components.login import CLIENT_ID, CLIENT_SECRET, LOGIN_SERVICE, OidcClient, OidcEndpoints
 from components.needs import CrossHostNeed
 from components.secrets import Secret
+from components.services import KNOWN_SERVICES
 from components.settings import StackFile, service_class
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from components.model import StateClass
     from components.service import Tile
 
-LOGIN_SERVICE = "authentik"
-"""The service that is the login of all others."""
 _CLIENT = {
     CLIENT_ID: Secret(purpose="what the site calls itself at Authentik", shared=True),
     CLIENT_SECRET: Secret(purpose="proves the site to Authentik", length=64, shared=True),
@@ -164,6 +163,13 @@ class Fleet:
     def site_of(self, service: str) -> Site | None:
         """The site of a service, if it has one."""
         return next((site for site in self.sites if site.service == service), None)
+
+    @property
+    def undeclared_logins(self) -> dict[str, Login]:
+        """How sites of services that this program knows would log in, where no file declares one."""
+        declared = {site.service for site in self.sites if site.login}
+        known = {name: service.login for name, service in KNOWN_SERVICES.items() if service.login}
+        return {name: login for name, login in known.items() if name not in declared}
 
     @property
     def login_host(self) -> str:

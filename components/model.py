@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from components.types import Fqdn, GroupName, HostName, ImageRef, Memory, Rotation
 
+MOST_GROUPS = 5
+"""Groups that one site may name; Authentik's blueprint clears as many places."""
+
 
 def kebab(name: str) -> str:
     """The stack files' spelling of a field: ``tailscale_address`` is written ``tailscale-address``."""
@@ -56,6 +59,7 @@ class SiteSettings(Model):
     )
     groups: tuple[GroupName, ...] | None = Field(
         default=None,
+        max_length=MOST_GROUPS,
         description="Groups that may enter, where they are others than the service says; admins always may.",
     )
 

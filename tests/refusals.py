@@ -55,7 +55,7 @@ REFUSALS = [
         "is not a service this program knows",
         "did you mean portal?",
     ),
-    _one("unlike any service", "services.zzz", {}, "is not a service", "known: cloudflared, "),
+    _one("unlike any service", "services.zzz", {}, "is not a service", "known: authentik, "),
     _one(
         "camel case instead of kebab",
         "host.tailscaleAddress",

@@ -28,8 +28,13 @@ CONTAINERS = [
 ]
 PRIVATE = {"kscloud1": "100.64.0.2", "monk": "100.64.0.1"}
 DATA = {"kscloud1": "/opt/kitestacks/docker", "monk": "/home/kite/kitestacks-live/docker"}
-NEEDED_CAPABILITIES = {"portal": ["CAP_NET_BIND_SERVICE"], "site-proxy": ["CAP_NET_BIND_SERVICE"]}
-"""What may be added back, by service; everything else runs without any."""
+NEEDED_CAPABILITIES = {
+    "bookstack": ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_KILL", "CAP_SETGID", "CAP_SETUID"],
+    "kavita": ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SETGID", "CAP_SETUID"],
+    "portal": ["CAP_NET_BIND_SERVICE"],
+    "site-proxy": ["CAP_NET_BIND_SERVICE"],
+}
+"""What may be added back, by container; everything else runs without any."""
 
 
 def _components() -> list[type[pulumi.ComponentResource]]:
@@ -98,10 +103,9 @@ class TestEveryContainer:
         assert set(container.inputs["logOpts"]) == {"max-size", "max-file"}
 
     def test_has_the_least_capabilities(self, stack: str, container: Recorded) -> None:
-        service = _labels(container)["kitestacks.service"]
         assert stack
         assert container.inputs["capabilities"]["drops"] == ["ALL"]
-        assert container.inputs["capabilities"]["adds"] == NEEDED_CAPABILITIES.get(service, [])
+        assert container.inputs["capabilities"]["adds"] == NEEDED_CAPABILITIES.get(container.inputs["name"], [])
         assert "no-new-privileges:true" in container.inputs["securityOpts"]
         assert not container.inputs.get("privileged")
 
@@ -207,14 +211,18 @@ def test_ingress_dns_and_sites_agree() -> None:
 
 def test_only_the_connectors_and_sites_are_on_the_edge_network() -> None:
     for stack, run in RUNS.items():
-        on_edge = {
+        networks = {
             name: c.inputs["networksAdvanced"] for name, c in run.containers().items() if "networksAdvanced" in c.inputs
         }
-        with_site = {name for name, service in KNOWN_SERVICES.items() if service.port and name in run.containers()}
-        assert set(on_edge) == {"cloudflared", "cloudflared-shared", "site-proxy"} | with_site
-        assert all(
-            networks == [{"name": "kitestacks-edge", "aliases": [name]}] for name, networks in on_edge.items()
-        ), stack
+        on_edge = {
+            name for name, each in networks.items() if "kitestacks-edge" in [network["name"] for network in each]
+        }
+        fronts = {service.front or name for name, service in KNOWN_SERVICES.items() if service.port}
+        measured = {each.container for service in KNOWN_SERVICES.values() for each in service.metrics}
+        assert on_edge == {"cloudflared", "cloudflared-shared", "site-proxy"} | ((fronts | measured) & set(networks)), (
+            stack
+        )
+        assert all(network["aliases"] == [name] for name, each in networks.items() for network in each), stack
 
 
 def test_node_exporter_listens_on_the_private_address_alone() -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 import pytest
 
-from components import sites
 from components.edge.promises import promises
 from components.fleet import Fleet
 from components.login import OidcClient, ProxyLogin
@@ -149,7 +148,7 @@ def test_output_is_small_and_plain() -> None:
 def test_a_plan_prints_a_line_for_each_site(previewed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: previewed)
-    monkeypatch.setattr(sites.pulumi.log, "info", said.append)
+    monkeypatch.setattr(pulumi.log, "info", said.append)
 
     show(site_reports(fleet(SITE, None)))
 
