@@ -62,6 +62,7 @@ class Recorded:
     delete_before_replace: bool
     replace_on_changes: tuple[str, ...]
     error_hooks: tuple[str, ...]
+    dependencies: frozenset[str]
 
 
 @dataclass
@@ -102,6 +103,7 @@ class Recorder(pulumi.runtime.Mocks):
                 delete_before_replace=request.deleteBeforeReplace,
                 replace_on_changes=tuple(request.replaceOnChanges),
                 error_hooks=tuple(request.hooks.on_error),
+                dependencies=frozenset(urn.rpartition("::")[2] for urn in request.dependencies),
             )
         )
 

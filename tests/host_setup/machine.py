@@ -17,7 +17,7 @@ from tests.host_setup.packages import FAKES
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_LIMIT = 60
+_LIMIT = 120
 """Seconds that anything may take."""
 _FAKES = {"systemctl": "/usr/bin/systemctl", "boot": "/usr/local/sbin/boot", "hang-here": "/usr/bin/hang-here"}
 
@@ -64,9 +64,10 @@ class Machine:
         docker("rm", "--force", "--volumes", self.name)
         docker("network", "rm", self.network)
 
-    def switch_on(self) -> None:
+    def switch_on(self, *, at: str = "") -> None:
         docker("start", self.name)
-        wait_until(lambda: self.answers(self.public_address), "sshd")
+        address = at or self.public_address
+        wait_until(lambda: self.answers(address), "sshd")
 
     def cut_power(self) -> None:
         docker("kill", self.name)
@@ -135,6 +136,9 @@ class Machine:
 
     def wait_until_it_hangs(self) -> None:
         wait_until((self.given / "hanging").exists, "the place where a run is to be cut short")
+
+    def wait_until_it_waits(self) -> None:
+        wait_until(lambda: "flock" in self.inside("sh", "-c", "cat /proc/[0-9]*/comm"), "a run that waits for another")
 
     def snapshot(self) -> str:
         """Every file that a run could change, with owner, mode, content and times of change; and the firewall."""
