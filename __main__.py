@@ -7,7 +7,7 @@ from typing import Any
 
 import pulumi
 
-from components import contract
+from components import contract, sites
 from components.edge import Edge, foundation_of
 from components.fleet import Fleet
 from components.host import Host
@@ -22,6 +22,8 @@ async def main() -> dict[str, Any]:
     """What the running stack is made of; returns its outputs."""
     fleet = Fleet(here=pulumi.get_stack(), stacks=read_stack_files())
     contract.check(fleet)
+    reports = [report for report in sites.site_reports(fleet) if fleet.here in report.hosts]
+    sites.show(reports)
 
     foundation = await foundation_of(fleet)
     tailnet = await tailnet_of(fleet)
@@ -38,7 +40,7 @@ async def main() -> dict[str, Any]:
     outputs = {} if foundation else replace(edge.foundation, secrets=vault.shared, join_keys=join_keys).outputs()
     outputs |= tailnet.outputs() if tailnet else {}
     return outputs | {
-        "sites": {site.hostname: list(site.hosts) for site in fleet.sites if fleet.here in site.hosts},
+        "sites": {report.hostname: report.output() for report in reports},
         "passwords": pulumi.Output.secret(vault.passwords()),
     }
 

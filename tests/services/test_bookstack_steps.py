@@ -147,7 +147,7 @@ def test_refusal_of_the_app_is_told_without_the_password(tmp_path: Path) -> None
 
 def test_missing_role_is_named(tmp_path: Path) -> None:
     wiki = Wiki(tmp_path, [OURS | {"id": 1}])
-    given = Given(facts=GIVEN.facts | {"roles": {"Scribe": "x"}}, secrets=GIVEN.secrets)
+    given = Given(facts={**GIVEN.facts, "roles": {"Scribe": "x"}}, secrets=GIVEN.secrets)
 
     with pytest.raises(StepError, match="there is no role Scribe: make one in the wiki's settings"):
         first_admin.run(given, wiki.machine)

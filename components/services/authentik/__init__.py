@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from pydantic import Field, field_validator
@@ -24,7 +25,6 @@ from components.services.authentik_db import DATABASE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     import pulumi
 
@@ -36,8 +36,9 @@ _METRICS_PORT = 9300
 _OWNER = "1000:1000"
 _SHARED_MEMORY = 512
 """MiB of /dev/shm, which is the image's folder for temporary files (`lifecycle/container/compose.yml`)."""
-_OURS = "custom/kitestacks"
-"""The folder below /blueprints that holds ours; the owner's lie in `custom`, what Authentik ships beside it."""
+_LOGIN = "custom/kitestacks/login.yaml"
+_FIRST_ADMIN = "custom/kitestacks/first-admin.yaml"
+"""Below /blueprints, where Authentik's own lie; nothing may be mounted over that folder itself."""
 _FOLDERS = ("data", "certs", "templates")
 _TRUSTED_PROXIES = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 """Authentik's own list, without IPv6: the loopback device and Docker's networks, where the connectors are."""
@@ -99,25 +100,26 @@ class Authentik(Service):
             "secret-key": File(content=self.secret("secret-key"), private=True),
             "database-password": File(content=args.vault.value(_DATABASE_SERVICE, "password"), private=True),
         }
-        server = self.container(f"{name}-server", self._container("server", own, {}))
-        texts = {"login": login(args.fleet), "first-admin": first_admin(args.fleet)}
         clients = self._clients()
         admin = {key: self.secret(key) for key in ("admin-password", "api-token")}
-        files = {f"/blueprints/{_OURS}/{key}.yaml": File(content=text) for key, text in texts.items()}
-        files |= {
-            f"/blueprints/custom/{file.name}": File(content=file.read_text("utf-8")) for file in self._own_files()
-        }
-        private = {key: File(content=value, private=True) for key, value in {**clients, **admin}.items()}
-        worker = self.container(f"{name}-worker", self._container("worker", own | private, files))
-        step: pulumi.Resource = worker
-        for key, secrets in (("login", clients), ("first-admin", admin)):
-            facts = {
-                "container": self.physical(f"{name}-worker"),
-                "blueprint": f"{_OURS}/{key}.yaml",
-                "digest": sha256(texts[key].encode()).hexdigest(),
-            }
-            program = "services.authentik.apply_blueprint"
-            step = self.step(key, program=program, facts=facts, secrets=secrets, after=[step])
+        named = {key: File(content=value, private=True) for key, value in {**clients, **admin}.items()}
+        rendered = self._rendered()
+        files = {f"/blueprints/{path}": File(content=text) for path, text in {**rendered, **self._owners()}.items()}
+        server = self.container(f"{name}-server", self._container("server", own, {}))
+        worker = self.container(f"{name}-worker", self._container("worker", own | named, files))
+        applied: pulumi.Resource = worker
+        for path, secrets in ((_LOGIN, clients), (_FIRST_ADMIN, admin)):
+            applied = self.step(
+                PurePosixPath(path).stem,
+                program="services.authentik.apply_blueprint",
+                facts={
+                    "container": self.physical(f"{name}-worker"),
+                    "blueprint": path,
+                    "digest": sha256(rendered[path].encode()).hexdigest(),
+                },
+                secrets=secrets,
+                after=[applied],
+            )
         return {"server": server.name, "worker": worker.name}
 
     def _container(self, role: str, secrets: Mapping[str, File], files: Mapping[str, File]) -> ContainerArgs:
@@ -129,7 +131,7 @@ class Authentik(Service):
             image=args.settings.image,
             command=[role],
             env=self._environment(),
-            files={f"{SECRETS}/{key}": file for key, file in secrets.items()} | files,
+            files={**{f"{SECRETS}/{key}": file for key, file in secrets.items()}, **files},
             mounts=[Mount(source=self.data(f"authentik/{each}"), target=f"/{each}") for each in _FOLDERS],
             health=["ak", "healthcheck"],
             memory=args.settings.memory,
@@ -174,8 +176,17 @@ class Authentik(Service):
             for key in (CLIENT_ID, CLIENT_SECRET)
         }
 
-    def _own_files(self) -> list[Path]:
-        return [file_of(path) for path in self.args.settings.blueprints]
+    def _rendered(self) -> dict[str, str]:
+        fleet = self.args.fleet
+        address = f"https://{fleet.login_host}"
+        return {
+            _LOGIN: login(fleet.sites, address=address, gone=fleet.undeclared_logins),
+            _FIRST_ADMIN: first_admin(fleet.domain),
+        }
+
+    def _owners(self) -> dict[str, str]:
+        """The owner's own blueprints, which the worker finds and applies by itself."""
+        return {f"custom/{file.name}": file.read_text("utf-8") for file in map(file_of, self.args.settings.blueprints)}
 
 
 SERVICE = Authentik

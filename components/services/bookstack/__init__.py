@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
 
 from components.backup import Backup, Dump, Engine
 from components.databases import MARIADB_OWNER, MARIADB_PORT, DatabaseArgs, mariadb
@@ -34,6 +36,9 @@ class BookstackSettings(ServiceSettings):
 
     database_image: ImageRef
     database_memory: Memory = "512MiB"
+    login: Literal["authentik", "password"] = Field(
+        default="authentik", description="password: only the wiki's own accounts log in, for when Authentik is gone."
+    )
 
 
 class Bookstack(Service):
@@ -99,7 +104,7 @@ class Bookstack(Service):
         paths = {key: f"{_SECRETS}/{key.lower().replace('_', '-')}" for key in secret}
         return ContainerArgs(
             image=settings.image,
-            env=self._environment(name) | {f"FILE__{key}": path for key, path in paths.items()},
+            env=self._environment(name, settings) | {f"FILE__{key}": path for key, path in paths.items()},
             files={paths[key]: File(content=value, private=True) for key, value in secret.items()},
             mounts=[Mount(source=self.data("bookstack"), target="/config")],
             health=["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:80/status"],
@@ -117,7 +122,7 @@ class Bookstack(Service):
             networks=(EDGE_NETWORK, name),
         )
 
-    def _environment(self, name: str) -> dict[str, str]:
+    def _environment(self, name: str, settings: BookstackSettings) -> dict[str, str]:
         """What is no secret (`linuxserver/docker-bookstack:README.md`, `BookStackApp/BookStack:app/Config`)."""
         return {
             "PUID": OWNER,
@@ -129,7 +134,7 @@ class Bookstack(Service):
             "DB_PORT": str(MARIADB_PORT),
             "DB_DATABASE": DATABASE,
             "DB_USERNAME": DATABASE,
-            "AUTH_METHOD": "oidc",
+            "AUTH_METHOD": "oidc" if settings.login == "authentik" else "standard",
             "AUTH_AUTO_INITIATE": "true",
             "OIDC_NAME": "Authentik",
             "OIDC_DISPLAY_NAME_CLAIMS": "name",
