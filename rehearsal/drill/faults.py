@@ -1,0 +1,168 @@
+"""Faults: what can go wrong, how it is done to the rehearsal, and how it is put back as in real life."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from components.services.cloudflared import SHARED_CONNECTOR
+from rehearsal import stack_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rehearsal.drill.scene import Scene
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One thing that goes wrong.
+
+    Attributes:
+        name: As it is typed: `make drill FAULT=<name>`.
+        title: In a sentence.
+        promise: Which of the contract's promises it is held against, `<kind>:<host>`.
+        strike: Does it.
+        mend: Puts it back; does no harm where nothing was done.
+        back: What puts it back in real life, in words.
+        lasts: Seconds that it lasts; 0: it is over when `strike` returns.
+    """
+
+    name: str
+    title: str
+    promise: str
+    strike: Callable[[Scene], None]
+    mend: Callable[[Scene], None]
+    back: str
+    lasts: float = 10.0
+    shared_only: bool = field(default=False)
+
+
+def known(home: str = "monk", cloud: str = "kscloud1") -> dict[str, Fault]:
+    """Every fault by its name, for the rehearsed pair of hosts."""
+    return {
+        fault.name: fault
+        for fault in (
+            _host_gone(home),
+            _host_gone(cloud),
+            _connector_gone(home),
+            _sick(home),
+            _hung(home),
+            _database(home),
+            _restart(home, cloud),
+            _mode(cloud, home),
+        )
+    }
+
+
+def _host_gone(host: str) -> Fault:
+    return Fault(
+        name=f"{host}-gone",
+        title=f"{host} loses its power",
+        promise=f"host-gone:{host}",
+        strike=lambda scene: scene.kill(scene.containers(host)),
+        mend=lambda scene: scene.start(scene.containers(host)),
+        back="the machine starts, and its Docker daemon starts what ran before",
+    )
+
+
+def _connector_gone(host: str) -> Fault:
+    return Fault(
+        name="connector-gone",
+        title=f"{host}'s connector for the shared sites dies",
+        promise=f"connector-gone:{host}",
+        strike=lambda scene: scene.kill(scene.containers(host, SHARED_CONNECTOR)),
+        mend=lambda scene: scene.start(scene.containers(host, SHARED_CONNECTOR)),
+        back=f"docker restart {SHARED_CONNECTOR}",
+        shared_only=True,
+    )
+
+
+def _sick(host: str) -> Fault:
+    return Fault(
+        name="app-sick",
+        title=f"the wiki on {host} runs and answers 500",
+        promise=f"app-sick:{host}",
+        strike=lambda scene: scene.make_sick(scene.containers(host, "bookstack")),
+        mend=lambda scene: scene.make_well(scene.containers(host, "bookstack")),
+        back="docker restart bookstack",
+        shared_only=True,
+    )
+
+
+def _hung(host: str) -> Fault:
+    return Fault(
+        name="app-hung",
+        title=f"the wiki on {host} takes requests and never answers",
+        promise=f"app-sick:{host}",
+        strike=lambda scene: scene.pause(scene.containers(host, "bookstack")),
+        mend=lambda scene: scene.unpause(scene.containers(host, "bookstack")),
+        back="docker restart bookstack",
+        lasts=15.0,
+        shared_only=True,
+    )
+
+
+def _database(host: str) -> Fault:
+    def strike(scene: Scene) -> None:
+        scene.kill(scene.containers(host, "bookstack-db"))
+        scene.make_sick(scene.containers(host, "bookstack"))
+
+    def mend(scene: Scene) -> None:
+        scene.start(scene.containers(host, "bookstack-db"))
+        scene.make_well(scene.containers(host, "bookstack"))
+
+    return Fault(
+        name="database-crash",
+        title=f"the wiki's database on {host} crashes, so the wiki there answers 500",
+        promise=f"app-sick:{host}",
+        strike=strike,
+        mend=mend,
+        back="docker restart bookstack-db && docker restart bookstack",
+        shared_only=True,
+    )
+
+
+def _restart(*hosts: str) -> Fault:
+    def strike(scene: Scene) -> None:
+        for host in hosts:
+            scene.kill(scene.containers(host))
+        mend(scene)
+
+    def mend(scene: Scene) -> None:
+        for host in hosts:
+            scene.start(scene.containers(host))
+
+    return Fault(
+        name="restart",
+        title="both hosts restart at once",
+        promise="restart",
+        strike=strike,
+        mend=mend,
+        back="both machines start",
+        lasts=0.0,
+    )
+
+
+def _mode(foundation: str, other: str) -> Fault:
+    def switch(scene: Scene, mode: str) -> None:
+        scene.edit(foundation, "edge", "failover", mode)
+        scene.deploy(foundation)
+        scene.deploy(other)
+
+    def strike(scene: Scene) -> None:
+        switch(scene, "load-balancer" if _declared_mode() == "replicas" else "replicas")
+
+    return Fault(
+        name="edge-mode",
+        title="the edge changes its way of failing over, and back",
+        promise="edge-mode",
+        strike=strike,
+        mend=lambda scene: switch(scene, _declared_mode()),
+        back="the setting of before, and `pulumi up`",
+        lasts=5.0,
+    )
+
+
+def _declared_mode() -> str:
+    return stack_files.failover()
