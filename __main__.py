@@ -1,4 +1,4 @@
-"""KiteStacks as code: settings, secrets, edge, host, services, exports. One stack is one host."""
+"""KiteStacks as code: settings, secrets, tailnet, edge, host, services, exports. One stack is one host."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from typing import Any
 
 import pulumi
 
-from components import contract
+from components import contract, sites
 from components.edge import Edge, foundation_of
 from components.fleet import Fleet
 from components.host import Host
 from components.secrets import Vault
 from components.service import ServiceArgs
 from components.settings import read_stack_files, service_class
+from components.tailnet.tailnet import tailnet_of
 
 
 async def main() -> dict[str, Any]:
     """What the running stack is made of; returns its outputs."""
     fleet = Fleet(here=pulumi.get_stack(), stacks=read_stack_files())
     contract.check(fleet)
+    reports = [report for report in sites.site_reports(fleet) if fleet.here in report.hosts]
+    sites.show(reports)
 
     foundation = await foundation_of(fleet)
+    tailnet = await tailnet_of(fleet)
     vault = Vault("vault", fleet=fleet, made_elsewhere=foundation.secrets if foundation else None)
     edge = Edge("edge", fleet=fleet, foundation=foundation)
     host = Host(fleet.here, fleet.own)
@@ -32,8 +36,9 @@ async def main() -> dict[str, Any]:
     edge.open(services)
 
     outputs = {} if foundation else replace(edge.foundation, secrets=vault.shared).outputs()
+    outputs |= tailnet.outputs() if tailnet else {}
     return outputs | {
-        "sites": {site.hostname: list(site.hosts) for site in fleet.sites if fleet.here in site.hosts},
+        "sites": {report.hostname: report.output() for report in reports},
         "passwords": pulumi.Output.secret(vault.passwords()),
     }
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from toolchain import Toolchain
 
 _BARE_PROGRAM = Path(__file__).with_name("bare_program.py")
-_TOKEN = "cloudflare:apiToken"  # noqa: S105 - a key's name
+_SECRETS = ("cloudflare:apiToken", "tailscale:apiKey")
 _SALT = "encryptionsalt"
 
 
@@ -110,7 +110,10 @@ class World:
         shutil.copy(_BARE_PROGRAM, folder / "__main__.py")
         (folder / "resources.json").write_text(json.dumps(recorded))
         settings = yaml.safe_load((self.twin.project / f"Pulumi.{stack}.yaml").read_text())
-        kept = {_SALT: settings[_SALT], "config": {_TOKEN: settings["config"][_TOKEN]}}
+        kept = {
+            _SALT: settings[_SALT],
+            "config": {key: value for key, value in settings["config"].items() if key in _SECRETS},
+        }
         (folder / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(kept))
         shutil.copytree(self.twin.backend, folder / "backend")
         environment = self._environment() | {"PULUMI_BACKEND_URL": f"file://{folder / 'backend'}"}

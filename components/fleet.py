@@ -6,56 +6,24 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from components.login import CLIENT_ID, CLIENT_SECRET, OidcClient, OidcEndpoints
+from components.login import CLIENT_ID, CLIENT_SECRET, LOGIN_SERVICE, OidcClient, OidcEndpoints
+from components.needs import CrossHostNeed
 from components.secrets import Secret
+from components.services import KNOWN_SERVICES
 from components.settings import StackFile, service_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from components.login import Login
+    from components.metrics import Metrics
+    from components.model import StateClass
     from components.service import Tile
 
-LOGIN_SERVICE = "authentik"
-"""The service that is the login of all others."""
 _CLIENT = {
     CLIENT_ID: Secret(purpose="what the site calls itself at Authentik", shared=True),
     CLIENT_SECRET: Secret(purpose="proves the site to Authentik", length=64, shared=True),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Need:
-    """A service that another has to reach.
-
-    Attributes:
-        service: Who is needed.
-        port: The port on which it answers; on another host, on that host's Tailscale address.
-        reason: What for, in words.
-    """
-
-    service: str
-    port: int
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True, order=True)
-class CrossHostNeed:
-    """A need that has to cross from one host to another, over the private network.
-
-    Attributes:
-        source: The host that opens the connection.
-        destination: The host that answers.
-        service: The service that answers there.
-        port: On the destination's Tailscale address.
-        reason: What for, in words.
-    """
-
-    source: str
-    destination: str
-    service: str
-    port: int
-    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +35,8 @@ class Site:
         service: The service that answers.
         hosts: The hosts on which it stands.
         shared: It hangs on the shared tunnel and goes on when one host is gone.
+        state: How many copies may answer.
+        primary: The host whose copy answers first, where a file says so.
         public: It answers without a login.
         origin: Address of the container inside each host's edge network.
         health_path: A path that answers without a login.
@@ -79,6 +49,8 @@ class Site:
     service: str
     hosts: tuple[str, ...]
     shared: bool
+    state: StateClass
+    primary: str | None
     public: bool
     origin: str
     health_path: str
@@ -103,6 +75,10 @@ class Fleet:
     def own(self) -> StackFile:
         """The running stack's file."""
         return self.stacks[self.here]
+
+    def at(self, host: str) -> str:
+        """What goes before the path of a setting: the name of its file, where it is not the running stack's."""
+        return "" if host == self.here else f"Pulumi.{host}.yaml: "
 
     @property
     def foundations(self) -> list[str]:
@@ -136,6 +112,8 @@ class Fleet:
                 service=name,
                 hosts=(*known.hosts, host) if known else (host,),
                 shared=settings.site.shared,
+                state=service.state,
+                primary=settings.site.primary or (known.primary if known else None),
                 public=settings.site.public,
                 origin=f"http://{service.front or name}:{service.port}",
                 health_path=service.health_path,
@@ -151,15 +129,30 @@ class Fleet:
         return tuple(site for site in self.sites if site.shared)
 
     @property
+    def shared_sites_here(self) -> tuple[Site, ...]:
+        """The shared sites of which a copy stands on the running host."""
+        return tuple(site for site in self.shared_sites if self.here in site.hosts)
+
+    @property
     def own_sites(self) -> tuple[Site, ...]:
         """The sites that the running stack routes, through its host's own tunnel."""
         return tuple(site for site in self.sites if not site.shared and site.hosts == (self.here,))
+
+    def ranked(self, site: Site) -> tuple[str, ...]:
+        """A site's hosts: its primary first, the foundation, which takes over, last."""
+        return tuple(sorted(site.hosts, key=lambda host: (host != site.primary, host in self.foundations, host)))
 
     def blocks(self) -> Iterator[tuple[str, str, Any]]:
         """Host, service and settings of every service block, in the order of the hosts."""
         for host, stack in sorted(self.stacks.items()):
             for name, settings in stack.service_settings.items():
                 yield host, name, settings
+
+    def endpoints(self) -> Iterator[tuple[str, str, Metrics]]:
+        """Host, service and endpoint of everything that gives figures."""
+        for host, name, _ in self.blocks():
+            for metrics in service_class(name).metrics_on(self, host):
+                yield host, name, metrics
 
     def hosts_of(self, service: str) -> tuple[str, ...]:
         """The hosts on which a service stands."""
@@ -170,12 +163,25 @@ class Fleet:
         return service in self.stacks[host or self.here].service_settings
 
     def private_address(self, host: str) -> str:
-        """A host's address on the private network."""
-        return self.stacks[host].host.tailscale_address
+        """Where other hosts' containers reach a host over the private network."""
+        settings = self.stacks[host].host
+        return settings.reached_at or settings.tailscale_address
+
+    def address_of(self, service: str, port: int) -> str:
+        """Where a needed service answers: its container on the running host, else its host's private address."""
+        places = self.hosts_of(service)
+        return f"{service}:{port}" if self.here in places else f"{self.private_address(places[0])}:{port}"
 
     def site_of(self, service: str) -> Site | None:
         """The site of a service, if it has one."""
         return next((site for site in self.sites if site.service == service), None)
+
+    @property
+    def undeclared_logins(self) -> dict[str, Login]:
+        """How sites of services that this program knows would log in, where no file declares one."""
+        declared = {site.service for site in self.sites if site.login}
+        known = {name: service.login for name, service in KNOWN_SERVICES.items() if service.login}
+        return {name: login for name, login in known.items() if name not in declared}
 
     @property
     def login_host(self) -> str:
@@ -183,24 +189,32 @@ class Fleet:
         site = self.site_of(LOGIN_SERVICE)
         return site.hostname if site else f"auth.{self.domain}"
 
+    @property
+    def login_health(self) -> str:
+        """The address at which Authentik answers without a login, as a visitor sees it; empty without one."""
+        site = self.site_of(LOGIN_SERVICE)
+        return f"https://{site.hostname}{site.health_path}" if site else ""
+
     def oidc_endpoints(self, service: str) -> OidcEndpoints:
         """Authentik's addresses for a service's client."""
         return OidcEndpoints(host=self.login_host, slug=service)
 
     @cached_property
     def cross_host_needs(self) -> tuple[CrossHostNeed, ...]:
-        """Every need whose service does not stand on the needing host itself."""
+        """Every need that has to be met on another host."""
         found = set()
         for host, name, _ in self.blocks():
             for need in service_class(name).needs(self):
                 places = self.hosts_of(need.service)
-                if host not in places:
-                    found |= {
-                        CrossHostNeed(
-                            source=host, destination=place, service=need.service, port=need.port, reason=need.reason
-                        )
-                        for place in places
-                    }
+                if host in places and not need.on_each:
+                    continue
+                found |= {
+                    CrossHostNeed(
+                        source=host, destination=place, service=need.service, port=need.port, reason=need.reason
+                    )
+                    for place in places
+                    if place != host
+                }
         return tuple(sorted(found))
 
     def ports_for_others(self, service: str) -> tuple[int, ...]:
@@ -236,6 +250,11 @@ class Fleet:
             for key, secret in service_class(name).secrets.items()
             if not secret.shared
         }
+
+    def with_secret(self, name: str) -> tuple[str, ...]:
+        """The services of the fleet that declare a secret of this name, where the running stack has its value."""
+        known = {**self.shared_secrets, **self.own_secrets}
+        return tuple(sorted(key.partition(".")[0] for key in known if key.partition(".")[2] == name))
 
     def rotation(self, secret: str) -> str:
         """What the stack files say under `rotate` for a secret, `<service>.<name>`; empty: it was never rotated."""

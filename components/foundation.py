@@ -50,7 +50,8 @@ class Foundation:
             ProgramError: the foundation was not deployed, or not since these hosts are in the fleet.
         """
         here = pulumi.get_stack()
-        found = await _outputs_of(f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}")
+        outputs = await outputs_of(f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}")
+        found: Any = outputs.get(OUTPUT)
         known = found or {"tunnel_ids": {}, "secrets": {}}
         missing = [f"tunnel for {host}" for host in hosts if host not in known["tunnel_ids"]]
         missing += [f"secret {name}" for name in secrets if name not in known.get("secrets", {})]
@@ -67,8 +68,8 @@ class Foundation:
         )
 
 
-async def _outputs_of(stack: str) -> Any:  # noqa: ANN401 - whatever the other stack put out
-    """The foundation that a stack put out, or None.
+async def outputs_of(stack: str) -> dict[str, Any]:
+    """All that a stack put out when it was last deployed; nothing where there is no such stack.
 
     This is the read behind `pulumi.StackReference`, asked as a question: a reference to a stack that does not exist
     ends the program in the engine's words, before it can say what to do.
@@ -77,6 +78,7 @@ async def _outputs_of(stack: str) -> Any:  # noqa: ANN401 - whatever the other s
         result = await pulumi.runtime.invoke_async("pulumi:pulumi:readStackOutputs", {"name": stack})
     except Exception as error:
         if "unknown stack" in str(error):
-            return None
+            return {}
         raise
-    return result["outputs"].get(OUTPUT)
+    outputs: dict[str, Any] = result["outputs"]
+    return outputs

@@ -26,10 +26,12 @@ from pydantic import (
     model_validator,
 )
 
+from components.edge.load_balancer import LoadBalancerSettings
 from components.errors import Problem, ProgramError
 from components.model import Model
 from components.services import KNOWN_SERVICES
 from components.settings_errors import problems_of
+from components.tailnet.settings import TailnetSettings
 from components.types import (
     AbsolutePath,
     CloudflareId,
@@ -38,6 +40,7 @@ from components.types import (
     Fqdn,
     HostName,
     ImageRef,
+    PeerAddress,
     PrivateAddress,
     RootPath,
     check_image,
@@ -58,6 +61,10 @@ class HostSettings(Model):
     root: RootPath = Field(
         default="/", description="Where the host's file system begins; another folder only where a host is rehearsed."
     )
+    reached_at: PeerAddress | None = Field(
+        default=None,
+        description="Where other hosts reach it, unless at tailscale-address: only where a host is rehearsed.",
+    )
     health_interval: Duration = Field(default="10s", description="Time between two health checks of a container.")
     start_timeout: Duration = Field(
         default="3m0s", description="How long `up` waits for a container to become healthy."
@@ -68,9 +75,13 @@ class EdgeSettings(Model):
     """The post office: the domain at Cloudflare, and how visitors find a living host. It stands in one file."""
 
     domain: Fqdn = Field(description="The zone at Cloudflare; the section stands in one file, the foundation's.")
-    failover: Literal["replicas"] = Field(
+    failover: Literal["replicas", "load-balancer"] = Field(
         default="replicas",
-        description="replicas: shared sites hang on one tunnel with a connector on each host (free).",
+        description="replicas: shared sites hang on one tunnel with a connector on each host (free). "
+        "load-balancer: Cloudflare checks each host and chooses one (paid).",
+    )
+    load_balancer: LoadBalancerSettings | None = Field(
+        default=None, description="Needed for `failover: load-balancer`; may stay while it is not in use."
     )
 
 
@@ -108,6 +119,10 @@ class StackFile(Model):
     services: Services = Field(default_factory=Services)
     edge: EdgeSettings | None = Field(
         default=None, description="Only in the file of the foundation, the host that is deployed first."
+    )
+    tailnet: TailnetSettings | None = Field(
+        default=None,
+        description="Only in the foundation's file. Without it the private network's policy is not managed from here.",
     )
     images: dict[str, str] = Field(
         default_factory=dict,
@@ -233,4 +248,23 @@ def _missing_accounts(stack: str, own: StackFile | None) -> list[Problem]:
             if getattr(own, key.replace("-", "_")) is None:
                 command = f"pulumi config set {key} <id> -s {stack}"
                 missing.append(Problem(path=key, rule="must be set", way_out=f"type: {command}; {where}"))
+    if own is not None and own.tailnet is not None and not _tailscale_credentials():
+        command = f"pulumi config set --secret tailscale:apiKey -s {stack}"
+        where = "the admin console's Keys page makes one; an OAuth client will do too: oauthClientId, oauthClientSecret"
+        missing.append(
+            Problem(path="tailscale:apiKey", rule="must be set, encrypted", way_out=f"type: {command}; {where}")
+        )
     return missing
+
+
+def _tailscale_credentials() -> bool:
+    """Whether the provider has what it takes: a key, or a client with its secret or an identity (its own rule)."""
+    config = pulumi.Config("tailscale")
+
+    def given(key: str, variable: str) -> bool:
+        return config.get_secret(key) is not None or variable in os.environ
+
+    proof = given("oauthClientSecret", "TAILSCALE_OAUTH_CLIENT_SECRET") or given(
+        "identityToken", "TAILSCALE_IDENTITY_TOKEN"
+    )
+    return given("apiKey", "TAILSCALE_API_KEY") or (given("oauthClientId", "TAILSCALE_OAUTH_CLIENT_ID") and proof)

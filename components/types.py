@@ -67,6 +67,17 @@ def _private_address(value: str) -> str:
     return value
 
 
+def _peer_address(value: str) -> str:
+    try:
+        private = ipaddress.ip_address(value).is_private or ipaddress.ip_address(value) in _TAILNET
+    except ValueError:
+        private = False
+    if not private:
+        msg = f"must be a private IP address, got {value!r} (for example 172.20.0.1)"
+        raise ValueError(msg)
+    return value
+
+
 def _duration(value: str) -> str:
     match = _GO_DURATION.fullmatch(value)
     if not value or match is None or duration_seconds(value) == 0:
@@ -132,6 +143,17 @@ Fqdn = Annotated[
     ),
     Field(description="A full host name, for example www.kitestacks.com."),
 ]
+EmailAddress = Annotated[
+    str,
+    AfterValidator(
+        _matching(
+            rf"[a-z0-9][a-z0-9._+-]{{0,63}}@({_LABEL}\.)+[a-z][a-z0-9-]{{0,61}}[a-z0-9]",
+            "must be a mail address in lower case",
+            "ada@kitestacks.com",
+        )
+    ),
+    Field(description="A mail address, for example ada@kitestacks.com."),
+]
 HostName = Annotated[
     str,
     AfterValidator(_matching(_LABEL, "must be one label of lower-case letters, digits and dashes", "monk")),
@@ -154,6 +176,11 @@ PrivateAddress = Annotated[
     str,
     AfterValidator(_private_address),
     Field(description="The host's Tailscale address (or a loopback address); ports are published nowhere else."),
+]
+PeerAddress = Annotated[
+    str,
+    AfterValidator(_peer_address),
+    Field(description="An address that only machines nearby reach."),
 ]
 DockerEndpoint = Annotated[
     str,

@@ -100,7 +100,7 @@ def _status(found: Twin) -> dict[str, Any]:
         }
     return {
         "containers": "real" if found.docker else "simulated",
-        "helpers": {name: processes.pid_of(found, name) for name in helpers.NAMES},
+        "helpers": {name: processes.pid_of(found, name) for name in helpers.names(found)},
         "hosts": hosts,
         "sites": sites,
     }

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from docker.client import DockerClient
-from docker.errors import DockerException
+from docker.errors import APIError, DockerException
+from docker.types import IPAMConfig, IPAMPool
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -16,6 +19,11 @@ if TYPE_CHECKING:
 _UNIX = "unix://"
 INSTALLATION = "kitestacks.installation"
 HOST = "kitestacks.host"
+_DOOR = "kitestacks.rehearsal.door"
+"""Marks the network that stands for a host's place on the private network."""
+_DOORS = ipaddress.ip_network("198.18.0.0/15")
+"""Addresses that nobody routes (RFC 2544), so that none of the machine's own networks is in the way."""
+_DOOR_PREFIX = 29
 
 
 class DaemonError(Exception):
@@ -72,6 +80,26 @@ class Daemon:
         bridge = self.client.networks.get("bridge").attrs["IPAM"]["Config"][0]
         return str(bridge.get("Gateway", "172.17.0.1"))
 
+    def door(self, installation: str, host: str) -> str:
+        """The address of this machine at which a rehearsed host is reached from the others' containers.
+
+        It is the gateway of a network of the host's own, on which no container stands.
+        """
+        name = f"{installation}-{host}-tailnet"
+        for network in self.client.networks.list(names=[f"^{name}$"]):
+            return str(network.attrs["IPAM"]["Config"][0]["Gateway"])
+        for subnet in _DOORS.subnets(new_prefix=_DOOR_PREFIX):
+            gateway = str(next(subnet.hosts()))
+            pool = IPAMConfig(pool_configs=[IPAMPool(subnet=str(subnet), gateway=gateway)])
+            try:
+                self.client.networks.create(name, ipam=pool, labels={INSTALLATION: installation, _DOOR: host})
+            except APIError as error:
+                if "overlaps" not in str(error):
+                    raise
+            else:
+                return gateway
+        raise DaemonError(f"no free network in {_DOORS} for the rehearsed {host}")
+
     def containers(self, installation: str, host: str | None = None) -> list[Container]:
         """Containers with an installation's mark, stopped ones too."""
         marks = [f"{INSTALLATION}={installation}", *([f"{HOST}={host}"] if host else [])]
@@ -87,6 +115,21 @@ class Daemon:
         for network in networks:
             network.remove()
         return len(containers) + len(networks)
+
+
+def container_networks(installation: str) -> dict[str, str]:
+    """The rehearsed host behind each container network of an installation, by the network's range.
+
+    Raises:
+        DaemonError: no daemon answers.
+    """
+    with closing(connect()) as client:
+        networks = client.networks.list(filters={"label": [f"{INSTALLATION}={installation}", HOST]})
+        return {
+            str(each["Subnet"]): str(network.attrs["Labels"][HOST])
+            for network in networks
+            for each in network.attrs["IPAM"]["Config"] or ()
+        }
 
 
 def free_port(address: str) -> int:

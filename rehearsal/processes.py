@@ -1,4 +1,4 @@
-"""The rehearsal's helpers in the background, simulated cloud and local edge: started, found and ended by pid file."""
+"""The rehearsal's helpers in the background: started, found and ended by pid file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rehearsal.twin import Twin
 
-READY = {"cloud": "cloud.ports.json", "edge": "edge.json"}
+READY = {"cloud": "cloud.ports.json", "edge": "edge.json", "tailnet": "tailnet.json"}
 """The file by which each helper says that it is ready."""
 _STARTED: dict[int, subprocess.Popen[bytes]] = {}
 """What this very process has started, and therefore has to reap when it ends."""

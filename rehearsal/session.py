@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from kitestacks.console import Console
     from rehearsal.twin import Twin
 
-_TOKEN_KEY = "cloudflare:apiToken"  # noqa: S105 - a key's name
-_TOKEN = "rehearsal-token-that-opens-nothing"  # noqa: S105 - what the simulated Cloudflare takes
+_CLOUDFLARE, _TAILSCALE = "cloudflare:apiToken", "tailscale:apiKey"
+_SECRET = "rehearsal-token-that-opens-nothing"  # noqa: S105 - what the simulated services take
 _LAUNCHER = "bin/pulumi"
 
 
@@ -52,7 +52,7 @@ def begin(
 
 
 def prepare(console: Console, found: Twin, root: Path = twin.ROOT) -> toolchain.Toolchain:
-    """Everything that `pulumi up` needs: engine, images, helpers, rehearsed project, stacks and their one secret.
+    """Everything that `pulumi up` needs: engine, images, helpers, rehearsed project, stacks and their secrets.
 
     Raises:
         CommandError: a part could not be had.
@@ -66,14 +66,17 @@ def prepare(console: Console, found: Twin, root: Path = twin.ROOT) -> toolchain.
             step.note(stack)
             stack_files.share_salt(found, stack)
             engine.run(found, tools, "stack", "select", "--create", stack)
-            if _TOKEN_KEY not in (found.project / f"Pulumi.{stack}.yaml").read_text():
-                set_token(found, tools, stack)
+            set_secrets(found, tools, stack)
     return tools
 
 
-def set_token(found: Twin, tools: toolchain.Toolchain, stack: str) -> None:
-    """Sets, encrypted, the one secret that a stack can't do without."""
-    engine.run(found, tools, "config", "set", "--secret", _TOKEN_KEY, "-s", stack, given=_TOKEN)
+def set_secrets(found: Twin, tools: toolchain.Toolchain, stack: str) -> None:
+    """Sets, encrypted, the secrets that a stack can't do without and does not have."""
+    text = (found.project / f"Pulumi.{stack}.yaml").read_text()
+    needed = [_CLOUDFLARE, *([_TAILSCALE] if f"{stack_files.PREFIX}tailnet:" in text else [])]
+    for key in needed:
+        if key not in text:
+            engine.run(found, tools, "config", "set", "--secret", key, "-s", stack, given=_SECRET)
 
 
 def up(console: Console, found: Twin) -> None:
@@ -111,7 +114,13 @@ def render(found: Twin, console: Console, root: Path = twin.ROOT) -> None:
     swapped: dict[str, str] = {}
     if found.docker is not None:
         swapped = ensure_images(stack_files.images(root), console, build_caddy=lambda: toolchain.caddy.ensure(console))
-    stack_files.render(found, swapped, root)
+    stack_files.render(found, swapped, _doors(found, root), root)
+
+
+def _doors(found: Twin, root: Path) -> dict[str, str]:
+    """Where each rehearsed host is reached from the other's containers; nowhere if there are none."""
+    daemon = Daemon.find() if found.docker is not None else None
+    return {host: daemon.door(found.installation, host) for host in stack_files.names(root)} if daemon else {}
 
 
 def down(found: Twin) -> Iterator[str]:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from components.edge.plans import PLANS
 from components.types import AbsolutePath, CloudflareId, DockerEndpoint, HostName, ImageRef, PrivateAddress
+from rehearsal.cloud.store import DEVICES, write_private
 from rehearsal.twin import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from rehearsal.twin import Twin
@@ -47,6 +49,14 @@ def domain(root: Path = ROOT) -> str:
     return str(edge.get("domain", "")) if isinstance(edge, dict) else ""
 
 
+def plan(root: Path = ROOT) -> str:
+    """The zone's plan, as far as the foundation's file says it; the largest where it does not."""
+    edge = _config(_document(root / f"Pulumi.{names(root)[0]}.yaml")).get(f"{PREFIX}edge")
+    balancer = edge.get("load-balancer") if isinstance(edge, dict) else None
+    said = balancer.get("plan") if isinstance(balancer, dict) else None
+    return said if said in PLANS else "enterprise"
+
+
 def images(root: Path = ROOT) -> list[str]:
     """Every pinned image that the real stack files name."""
     found = {
@@ -66,10 +76,11 @@ def stale(twin: Twin, root: Path = ROOT) -> bool:
     )
 
 
-def render(twin: Twin, swapped_images: dict[str, str], root: Path = ROOT) -> None:
+def render(twin: Twin, swapped_images: dict[str, str], doors: Mapping[str, str], root: Path = ROOT) -> None:
     """Writes the rehearsal's project: the real program by link, its project file, and the rehearsed stack files.
 
-    Secrets that the rehearsal has set stay; those of the real files are left out: nobody can read them here.
+    `doors` has the address at which each host is reached from the others' containers. Secrets that the rehearsal has
+    set stay; those of the real files are left out: nobody can read them here.
     """
     for part in _PROGRAM:
         link = twin.project / part
@@ -81,14 +92,27 @@ def render(twin: Twin, swapped_images: dict[str, str], root: Path = ROOT) -> Non
     here, there = ({path.name for path in folder.glob("Pulumi.*.yaml")} for folder in (twin.project, root))
     for gone in here - there:
         (twin.project / gone).unlink()
+    devices: dict[str, dict[str, str]] = {}
     for path in root.glob("Pulumi.*.yaml"):
         copy = twin.project / path.name
         document = _document(path)
-        copy.write_text(
-            path.read_text()
-            if document is None
-            else yaml.safe_dump(_rehearsed(document, _document(copy), twin, swapped_images))
-        )
+        if document is None:
+            copy.write_text(path.read_text())
+            continue
+        host = path.name.removeprefix("Pulumi.").removesuffix(".yaml")
+        rehearsed = _rehearsed(document, _document(copy), twin, swapped_images, doors.get(host))
+        copy.write_text(yaml.safe_dump(rehearsed))
+        devices |= _device(host, rehearsed)
+    write_private(twin.state / DEVICES, devices)
+
+
+def _device(name: str, rehearsed: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """A host as a device of the simulated tailnet, where its file has an address."""
+    host = _config(rehearsed).get(f"{PREFIX}host")
+    if not isinstance(host, dict) or not isinstance(host.get("tailscale-address"), str):
+        return {}
+    door = {"reached-at": host["reached-at"]} if "reached-at" in host else {}
+    return {name: {"address": host["tailscale-address"]} | door}
 
 
 def share_salt(twin: Twin, stack: str) -> None:
@@ -105,10 +129,11 @@ def share_salt(twin: Twin, stack: str) -> None:
 
 
 def _rehearsed(
-    real: dict[str, Any], before: dict[str, Any] | None, twin: Twin, images: dict[str, str]
+    real: dict[str, Any], before: dict[str, Any] | None, twin: Twin, images: dict[str, str], door: str | None
 ) -> dict[str, Any]:
     config = {key: value for key, value in _config(real).items() if not _encrypted(value)}
-    _swap_host(config.get(f"{PREFIX}host"), twin)
+    _swap_host(config.get(f"{PREFIX}host"), twin, door)
+    _swap_public_edge(config.get(f"{PREFIX}services"), twin)
     if f"{PREFIX}edge" in config:
         _swap(
             config, f"{PREFIX}cloudflare-account-id", CloudflareId, lambda _: twin.account_id, default=twin.account_id
@@ -123,7 +148,7 @@ def _rehearsed(
     return salt | {"config": config | secrets}
 
 
-def _swap_host(host: object, twin: Twin) -> None:
+def _swap_host(host: object, twin: Twin, door: str | None) -> None:
     """A host of its own on this machine: this daemon, a folder as its disk, a loopback address as its private one."""
     if not isinstance(host, dict):
         return
@@ -134,6 +159,15 @@ def _swap_host(host: object, twin: Twin) -> None:
     disk.mkdir(mode=0o755, exist_ok=True)
     host.setdefault("root", str(disk))
     host.setdefault("health-interval", "2s")
+    if door:
+        host.setdefault("reached-at", door)
+
+
+def _swap_public_edge(services: object, twin: Twin) -> None:
+    """A site proxy that asks another host's tunnel asks the local edge: never the real site."""
+    proxy = services.get("site-proxy") if isinstance(services, dict) else None
+    if isinstance(proxy, dict):
+        proxy["public-edge"] = twin.public_edge
 
 
 def _loopback(address: str, twin: Twin) -> str:

@@ -32,8 +32,10 @@ ACCOUNT = {
     "kitestacks:cloudflare-account-id": "a" * 32,
     "kitestacks:cloudflare-zone-id": "b" * 32,
     "cloudflare:apiToken": "cf-token-for-tests",
+    "tailscale:apiKey": "ts-key-for-tests",
 }
 """What no stack file brings along."""
+_SECRET_KEYS = {"cloudflare:apiToken", "tailscale:apiKey"}
 SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 - how Pulumi marks a value, not a secret
 SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105
 
@@ -153,6 +155,12 @@ def _owner_secrets(values: dict[str, Any]) -> dict[str, str]:
     return {f"secret:{name}": f"given-{name}" for name in names}
 
 
+def load_balanced(config: Mapping[str, str]) -> dict[str, str]:
+    """A foundation's configuration in the paid failover mode."""
+    edge = json.loads(config["kitestacks:edge"]) | {"failover": "load-balancer", "load-balancer": {"plan": "pro"}}
+    return {**config, "kitestacks:edge": json.dumps(edge)}
+
+
 def foundation_outputs(*hosts: str) -> dict[str, Any]:
     """What a deployed foundation puts out for these hosts."""
     names = (*hosts, "shared")
@@ -210,7 +218,7 @@ async def _run(stack: str, root: Path, config: dict[str, str], recorder: Recorde
     reset_options()
     set_mocks(recorder, project=PROJECT, stack=stack, preview=False, monitor=monitor, organization="organization")
     SETTINGS.root_directory = str(root)
-    set_all_config(config, [key for key in config if key == "cloudflare:apiToken" or key.startswith("secret:")])
+    set_all_config(config, [key for key in config if key in _SECRET_KEYS or key.startswith("secret:")])
     program = runpy.run_path(str(ROOT / "__main__.py"), run_name="under_test")["main"]
 
     async def capture() -> None:

@@ -310,7 +310,7 @@ def test_interrupt_leaves_nothing(own_tmp: Path) -> None:
     def interrupted() -> None:
         with world.opened(Console(io.StringIO())) as opened:
             seen.append(opened)
-            assert all(processes.pid_of(opened.twin, name) for name in helpers.NAMES)
+            assert all(processes.pid_of(opened.twin, name) for name in helpers.names(opened.twin))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

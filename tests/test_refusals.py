@@ -126,4 +126,5 @@ def test_single_writer_on_two_hosts_is_refused(files: StackFiles, monkeypatch: p
 
 
 def test_account_values_of_the_test_are_valid() -> None:
-    assert set(ACCOUNT) == {"kitestacks:cloudflare-account-id", "kitestacks:cloudflare-zone-id", "cloudflare:apiToken"}
+    ids = {"kitestacks:cloudflare-account-id", "kitestacks:cloudflare-zone-id"}
+    assert set(ACCOUNT) == {*ids, "cloudflare:apiToken", "tailscale:apiKey"}

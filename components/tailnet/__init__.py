@@ -1,1 +1,1 @@
-"""The tailnet policy offline: parsed, checked, asked, compared, derived; without a network or the engine."""
+"""The private network: its policy derived, checked and compared offline, and then told to Tailscale."""

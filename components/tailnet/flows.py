@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -15,6 +15,7 @@ class Flow:
         port: The port that answers.
         protocol: `tcp`, `udp` or `sctp`.
         reason: What it is for, in words.
+        path: Where it is declared, for who has to mend it.
     """
 
     source: str
@@ -22,6 +23,7 @@ class Flow:
     port: int
     protocol: str = "tcp"
     reason: str
+    path: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -33,9 +35,11 @@ class SshAccess:
         destination: Where, as a selector.
         users: The local users, `root` only where it is said.
         check: Log in to Tailscale anew before.
+        path: Where it is declared.
     """
 
     source: str
     destination: str
     users: tuple[str, ...]
     check: bool = False
+    path: str = field(default="", compare=False)

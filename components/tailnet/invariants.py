@@ -107,7 +107,7 @@ def _wildcards(policy: Policy) -> Iterator[Problem]:
                     yield Problem(
                         path=f"{path}.{key}.{number}",
                         rule=f"must not name everybody, got {text!r}",
-                        way_out="name users, tags or hosts, or say out loud that wildcards are allowed",
+                        way_out="name users, tags or hosts, or say it out loud: `wildcards: true`",
                     )
 
 

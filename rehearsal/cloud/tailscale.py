@@ -1,6 +1,7 @@
-"""Simulated Tailscale: the tailnet's policy and auth keys.
+"""Simulated Tailscale: the tailnet's policy, its devices and their auth keys.
 
-The policy is plain JSON (the real service also takes HuJSON). Its ``tests`` are kept and not run.
+The policy is checked as a whole, its own tests included, by the same rules as in `components/tailnet`; those are held
+against another implementation by tests of their own.
 """
 # ruff: noqa: ARG002  (a resource's methods share one signature)
 
@@ -11,8 +12,15 @@ import os
 import re
 import secrets
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from components.errors import ProgramError
+from components.tailnet.parties import Device, Tailnet
+from components.tailnet.policy import policy_of
+from components.tailnet.run_tests import run_tests
+from components.tailnet.validate import validate
+
+from . import hujson
 from .resource import Fault, Provider, Refusal, Resource, one_of, shape
 from .wire import Props, is_unknown
 
@@ -26,6 +34,10 @@ _SECTIONS = (
     *("acls", "autoApprovers", "defaultSrcPosture", "derpMap", "disableIPv4", "grants", "groups", "hosts", "ipsets"),
     *("nodeAttrs", "oneCGNATRoute", "postures", "randomizeClientPort", "ssh", "sshTests", "tagOwners", "tests"),
 )
+_CANONICAL = {section.lower(): section for section in _SECTIONS}
+"""The API takes a section's name in any case."""
+_NOT_READ = frozenset({"derpMap", "oneCGNATRoute"})
+"""Sections that are taken as they are: they let nothing through."""
 _TAG = re.compile(r"tag:[A-Za-z][A-Za-z0-9-]*")
 _LONGEST_EXPIRY = 90 * 24 * 3600  # seconds
 
@@ -38,11 +50,11 @@ class Acl(Resource):
     required = ("acl",)
 
     def check(self, inputs: Props) -> Iterator[Fault]:
-        """Yield a policy that is not JSON."""
+        """Yield a policy that is not HuJSON."""
         if is_unknown(inputs) or "acl" not in inputs:
             return
         try:
-            readable = isinstance(json.loads(inputs["acl"]), dict)
+            readable = isinstance(hujson.loads(inputs["acl"]), dict)
         except ValueError as error:
             yield Fault("acl", f"Invalid ACL: {error}")
             return
@@ -54,11 +66,10 @@ class Acl(Resource):
         with store.change() as data:
             if data["tailscale"]["policy"] is not None and not inputs.get("overwriteExistingContent"):
                 raise Refusal(
-                    "Failed to set ACL: the tailnet has a policy that is not the default one; import it first (pulumi"
-                    f" import {self.type_name} <name> acl) or set overwriteExistingContent"
-                    " (precondition failed, invalid old hash (412))"
+                    "Overwrite Protected: You are trying to overwrite a non-default policy. Please import the ACL first"
+                    " or set overwrite_existing_content = true."
                 )
-            _put_policy(data, inputs)
+            _put_policy(store, data, inputs)
         return _POLICY_ID, {}
 
     def read(self, store: Store, resource_id: str, inputs: Props, state: Props) -> Props | None:
@@ -67,13 +78,13 @@ class Acl(Resource):
         if policy is None:
             return None
         written = inputs.get("acl", "null")
-        same = json.loads(written) == json.loads(policy)
+        same = hujson.loads(written) == hujson.loads(policy)
         return {**state, "acl": written if same else policy}
 
     def update(self, store: Store, resource_id: str, inputs: Props, state: Props) -> Props:
         """Write the policy anew."""
         with store.change() as data:
-            _put_policy(data, inputs)
+            _put_policy(store, data, inputs)
         return {}
 
     def delete(self, store: Store, resource_id: str, state: Props) -> None:
@@ -83,11 +94,11 @@ class Acl(Resource):
                 data["tailscale"]["policy"] = None
 
 
-def _put_policy(data: Data, inputs: Props) -> None:
-    policy = json.loads(inputs["acl"])
-    known = {section.lower() for section in _SECTIONS}
+def _put_policy(store: Store, data: Data, inputs: Props) -> None:
+    """Take a policy as the API does: known sections, owned tags, readable rules, and every test of its own passes."""
+    policy = _sections(inputs["acl"])
     for section in policy:
-        if section.lower() not in known:
+        if section.lower() not in _CANONICAL:
             raise Refusal(f'Failed to set ACL: json: unknown field "{section}" (400)')
     owned = _owned_tags(inputs["acl"])
     for section, content in policy.items():
@@ -96,11 +107,35 @@ def _put_policy(data: Data, inputs: Props) -> None:
                 raise Refusal(
                     f'Failed to set ACL: {section}: tag not found: "{tag}"; give it an owner in tagOwners (400)'
                 )
+    known = {_CANONICAL[section.lower()]: content for section, content in policy.items()}
+    try:
+        parsed = policy_of({section: known[section] for section in known.keys() - _NOT_READ})
+    except ProgramError as error:
+        raise Refusal(f"Failed to set ACL: {'; '.join(map(str, error.problems))} (400)") from None
+    if faults := validate(parsed):
+        raise Refusal(f"Failed to set ACL: {'; '.join(map(str, faults))} (400)")
+    if failed := run_tests(parsed, tailnet(store)):
+        raise Refusal(f"Failed to set ACL: test(s) failed (400): {'; '.join(map(str, failed))}")
     data["tailscale"]["policy"] = inputs["acl"]
 
 
+def tailnet(store: Store) -> Tailnet:
+    """The devices that have joined: the rehearsed hosts, each under its own tag."""
+    return Tailnet(
+        devices=tuple(
+            Device(name=name, tags=(f"tag:{name}",), addresses=(device["address"],))
+            for name, device in store.devices().items()
+        )
+    )
+
+
+def _sections(policy: str) -> dict[str, Any]:
+    document = hujson.loads(policy)
+    return document if isinstance(document, dict) else {}
+
+
 def _owned_tags(policy: str | None) -> set[str]:
-    sections = json.loads(policy) if policy else {}
+    sections = _sections(policy) if policy else {}
     return {tag for section, owners in sections.items() if section.lower() == "tagowners" for tag in owners}
 
 
