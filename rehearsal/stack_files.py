@@ -57,6 +57,12 @@ def plan(root: Path = ROOT) -> str:
     return said if said in PLANS else "enterprise"
 
 
+def failover(root: Path = ROOT) -> str:
+    """How the edge fails over, as the foundation's file says or by default."""
+    edge = _config(_document(root / f"Pulumi.{names(root)[0]}.yaml")).get(f"{PREFIX}edge")
+    return str(edge.get("failover", "replicas")) if isinstance(edge, dict) else "replicas"
+
+
 def images(root: Path = ROOT) -> list[str]:
     """Every pinned image that the real stack files name."""
     found = {

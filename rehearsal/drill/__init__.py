@@ -1,1 +1,1 @@
-"""Drills: something is taken away in the rehearsal, visitors are counted, and the measured seconds meet the promised ones."""
+"""Drills: something is taken away in the rehearsal, and what visitors notice is held against what was promised."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -49,9 +49,7 @@ def run(args: argparse.Namespace) -> int:
     scene = _scene()
     hostnames = list(stack_files.hostnames())
     wait_until_answering(scene.twin, hostnames)
-    results = []
-    for name in args.faults or known:
-        results.append(_play(scene, known[name], hostnames, args.seconds, as_json=args.json))
+    results = [_play(scene, known[name], hostnames, args.seconds, as_json=args.json) for name in args.faults or known]
     if args.json:
         sys.stdout.write(json.dumps([asdict(each) | {"kept": each.kept} for each in results], indent=2) + "\n")
     return Exit.OK if all(each.kept for each in results) else Exit.OTHER
@@ -72,10 +70,8 @@ def _scene() -> Scene:
 
 
 def _play(scene: Scene, fault: faults.Fault, hostnames: list[str], seconds: float | None, *, as_json: bool) -> Result:
-    from dataclasses import replace  # noqa: PLC0415
-
     played = fault if seconds is None or not fault.lasts else replace(fault, lasts=seconds)
-    allowed = promised(played.promise, hostnames, stack_files.ROOT)
+    allowed = promised(played, scene)
     before = signal.signal(signal.SIGTERM, _as_interrupt)
     try:
         with scene.console.step(f"drill {played.name}: {played.title}"), Probes(scene.twin, hostnames) as probes:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.services.cloudflared import SHARED_CONNECTOR
+from components.edge import SHARED
 from rehearsal import stack_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rehearsal.drill.scene import Scene
+
+
+_CONNECTORS = ("cloudflared", f"cloudflared-{SHARED}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,21 +24,24 @@ class Fault:
     Attributes:
         name: As it is typed: `make drill FAULT=<name>`.
         title: In a sentence.
-        promise: Which of the contract's promises it is held against, `<kind>:<host>`.
+        promises: The contract's names of what is gone; the longest of their seconds counts.
         strike: Does it.
         mend: Puts it back; does no harm where nothing was done.
         back: What puts it back in real life, in words.
         lasts: Seconds that it lasts; 0: it is over when `strike` returns.
+        service: The one service whose site it touches; empty: whatever the promises speak of.
+        all_down: Nothing is promised while it lasts, but that everything comes back.
     """
 
     name: str
     title: str
-    promise: str
+    promises: tuple[str, ...]
     strike: Callable[[Scene], None]
     mend: Callable[[Scene], None]
     back: str
     lasts: float = 10.0
-    shared_only: bool = field(default=False)
+    service: str = ""
+    all_down: bool = False
 
 
 def known(home: str = "monk", cloud: str = "kscloud1") -> dict[str, Fault]:
@@ -59,7 +65,7 @@ def _host_gone(host: str) -> Fault:
     return Fault(
         name=f"{host}-gone",
         title=f"{host} loses its power",
-        promise=f"host-gone:{host}",
+        promises=(f"{host} gone",),
         strike=lambda scene: scene.kill(scene.containers(host)),
         mend=lambda scene: scene.start(scene.containers(host)),
         back="the machine starts, and its Docker daemon starts what ran before",
@@ -69,12 +75,11 @@ def _host_gone(host: str) -> Fault:
 def _connector_gone(host: str) -> Fault:
     return Fault(
         name="connector-gone",
-        title=f"{host}'s connector for the shared sites dies",
-        promise=f"connector-gone:{host}",
-        strike=lambda scene: scene.kill(scene.containers(host, SHARED_CONNECTOR)),
-        mend=lambda scene: scene.start(scene.containers(host, SHARED_CONNECTOR)),
-        back=f"docker restart {SHARED_CONNECTOR}",
-        shared_only=True,
+        title=f"{host}'s connectors die",
+        promises=(f"connector of {host} gone",),
+        strike=lambda scene: scene.kill(scene.containers(host, *_CONNECTORS)),
+        mend=lambda scene: scene.start(scene.containers(host, *_CONNECTORS)),
+        back=f"docker restart {' '.join(_CONNECTORS)}",
     )
 
 
@@ -82,11 +87,11 @@ def _sick(host: str) -> Fault:
     return Fault(
         name="app-sick",
         title=f"the wiki on {host} runs and answers 500",
-        promise=f"app-sick:{host}",
+        promises=(f"copy on {host} sick",),
         strike=lambda scene: scene.make_sick(scene.containers(host, "bookstack")),
         mend=lambda scene: scene.make_well(scene.containers(host, "bookstack")),
         back="docker restart bookstack",
-        shared_only=True,
+        service="bookstack",
     )
 
 
@@ -94,12 +99,12 @@ def _hung(host: str) -> Fault:
     return Fault(
         name="app-hung",
         title=f"the wiki on {host} takes requests and never answers",
-        promise=f"app-sick:{host}",
+        promises=(f"copy on {host} sick",),
         strike=lambda scene: scene.pause(scene.containers(host, "bookstack")),
         mend=lambda scene: scene.unpause(scene.containers(host, "bookstack")),
         back="docker restart bookstack",
+        service="bookstack",
         lasts=15.0,
-        shared_only=True,
     )
 
 
@@ -115,11 +120,11 @@ def _database(host: str) -> Fault:
     return Fault(
         name="database-crash",
         title=f"the wiki's database on {host} crashes, so the wiki there answers 500",
-        promise=f"app-sick:{host}",
+        promises=(f"copy on {host} sick",),
         strike=strike,
         mend=mend,
         back="docker restart bookstack-db && docker restart bookstack",
-        shared_only=True,
+        service="bookstack",
     )
 
 
@@ -136,7 +141,8 @@ def _restart(*hosts: str) -> Fault:
     return Fault(
         name="restart",
         title="both hosts restart at once",
-        promise="restart",
+        promises=(),
+        all_down=True,
         strike=strike,
         mend=mend,
         back="both machines start",
@@ -156,7 +162,7 @@ def _mode(foundation: str, other: str) -> Fault:
     return Fault(
         name="edge-mode",
         title="the edge changes its way of failing over, and back",
-        promise="edge-mode",
+        promises=tuple(f"connector of {host} gone" for host in (foundation, other)),
         strike=strike,
         mend=lambda scene: switch(scene, _declared_mode()),
         back="the setting of before, and `pulumi up`",

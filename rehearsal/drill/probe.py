@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from rehearsal.sites import Answer, ask
 
@@ -91,7 +91,7 @@ class Probes:
         self._began = time.monotonic()
         self.by_site = {hostname: Probe(twin, hostname, self._began) for hostname in hostnames}
 
-    def __enter__(self) -> Probes:
+    def __enter__(self) -> Self:
         for probe in self.by_site.values():
             probe.start()
         return self
