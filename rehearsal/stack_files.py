@@ -49,12 +49,13 @@ def domain(root: Path = ROOT) -> str:
 
 
 def images(root: Path = ROOT) -> list[str]:
-    """Every pinned image that the real stack files name."""
+    """Every pinned image that the real stack files name, those of a service's side containers too."""
     found = {
-        block["image"]
+        value
         for name in names(root)
         for block in _services(_config(_document(root / f"Pulumi.{name}.yaml")))
-        if _valid(ImageRef, block.get("image"))
+        for key, value in block.items()
+        if (key == "image" or key.endswith("-image")) and _valid(ImageRef, value)
     }
     return sorted(found)
 

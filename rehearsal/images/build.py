@@ -31,7 +31,11 @@ HASH_LABEL = "kitestacks.rehearsal.inputs"
 DEFAULT_CADDY = Path(__file__).parents[2] / ".kitestacks" / "toolchain" / "bin" / "caddy"
 _PULL_PATIENCE = 15
 """Seconds without a word from the registry."""
-_LINKS = ("bin/curl", "bin/node_exporter", "bin/wget", "usr/bin/curl", "usr/bin/wget", "usr/local/bin/cloudflared")
+_PLAYED = ("bin/bash", "bin/cat", "bin/curl", "bin/node_exporter", "bin/sh", "bin/wget", "usr/bin/curl", "usr/bin/wget")
+"""Programs that behave in a stand-in as they do in a real image."""
+_ASKED = ("ak", "healthcheck.sh", "node", "pg_isready", "python", "python3", "redis-cli")
+"""Programs of real images that health checks call: in a stand-in each asks whether the service answers."""
+_LINKS = (*_PLAYED, *(f"bin/{name}" for name in _ASKED), "extra/healthcheck", "usr/local/bin/cloudflared")
 _BASE = "FROM scratch\nCOPY standin /\n"
 """The first layer, with the program and /tmp, the same in all images and therefore kept once."""
 _LAYOUT = 2
