@@ -7,15 +7,15 @@ stops the preview with the line to add.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pulumi
 
+from components.declared import declared_blocks
 from components.edge import SHARED
+from components.edge.rules import SHARING_RULES
 from components.errors import Problem, ProgramError
-from components.fleet import LOGIN_SERVICE
-from components.login import ProxyLogin
-from components.model import StateClass
+from components.login import LOGIN_SERVICE, ProxyLogin
 from components.secrets import GIVEN
 from components.settings import service_class
 from components.tailnet.check import policy_problems
@@ -33,13 +33,6 @@ def check(fleet: Fleet) -> None:
     problems = [problem for rule in RULES for problem in rule(fleet)]
     if problems:
         raise ProgramError(f"Pulumi.{fleet.here}.yaml", problems)
-
-
-def _blocks(fleet: Fleet) -> Iterator[tuple[str, str, str, Any]]:
-    """Host, service, path and settings of every service block in the fleet."""
-    for host, stack in fleet.stacks.items():
-        for name, settings in stack.service_settings.items():
-            yield host, name, f"{fleet.at(host)}services.{name}", settings
 
 
 def _one_foundation(fleet: Fleet) -> Iterator[Problem]:
@@ -81,7 +74,7 @@ def _host_names_are_free(fleet: Fleet) -> Iterator[Problem]:
 def _hostnames_in_zone(fleet: Fleet) -> Iterator[Problem]:
     if not fleet.foundations:
         return
-    for _, _, path, settings in _blocks(fleet):
+    for _, _, path, settings in declared_blocks(fleet):
         if settings.site and not f".{settings.site.hostname}".endswith(f".{fleet.domain}"):
             yield Problem(
                 path=f"{path}.site.hostname",
@@ -92,7 +85,7 @@ def _hostnames_in_zone(fleet: Fleet) -> Iterator[Problem]:
 
 def _one_service_per_hostname(fleet: Fleet) -> Iterator[Problem]:
     claims: dict[str, list[tuple[str, str, str, bool]]] = defaultdict(list)
-    for host, name, path, settings in _blocks(fleet):
+    for host, name, path, settings in declared_blocks(fleet):
         if settings.site:
             claims[settings.site.hostname].append((host, name, path, settings.site.shared))
     for hostname, claimed in claims.items():
@@ -119,7 +112,7 @@ def _one_service_per_hostname(fleet: Fleet) -> Iterator[Problem]:
 
 
 def _sites_can_answer(fleet: Fleet) -> Iterator[Problem]:
-    for host, name, path, settings in _blocks(fleet):
+    for host, name, path, settings in declared_blocks(fleet):
         if not settings.site:
             continue
         if service_class(name).port is None:
@@ -133,7 +126,7 @@ def _sites_can_answer(fleet: Fleet) -> Iterator[Problem]:
 
 
 def _sites_have_a_login(fleet: Fleet) -> Iterator[Problem]:
-    for host, name, path, settings in _blocks(fleet):
+    for host, name, path, settings in declared_blocks(fleet):
         service = service_class(name)
         if not settings.site or service.port is None or settings.site.public:
             continue
@@ -158,7 +151,7 @@ def _sites_have_a_login(fleet: Fleet) -> Iterator[Problem]:
 
 
 def _needed_services_are_there(fleet: Fleet) -> Iterator[Problem]:
-    for _, name, path, _ in _blocks(fleet):
+    for _, name, path, _ in declared_blocks(fleet):
         for need in service_class(name).needs(fleet):
             if not fleet.hosts_of(need.service):
                 yield Problem(
@@ -170,7 +163,7 @@ def _needed_services_are_there(fleet: Fleet) -> Iterator[Problem]:
 
 def _rotations_name_secrets(fleet: Fleet) -> Iterator[Problem]:
     known = fleet.shared_secrets
-    for _, name, path, settings in _blocks(fleet):
+    for _, name, path, settings in declared_blocks(fleet):
         of_service = {f"{name}.{key}": secret for key, secret in service_class(name).secrets.items()}
         of_service |= {key: secret for key, secret in known.items() if key.startswith(f"{name}.")}
         names = sorted(key.partition(".")[2] for key, secret in of_service.items() if not secret.fixed)
@@ -213,21 +206,6 @@ def _owner_secrets_are_set(fleet: Fleet) -> Iterator[Problem]:
                 )
 
 
-def _no_split_brain(fleet: Fleet) -> Iterator[Problem]:
-    places: dict[str, list[str]] = defaultdict(list)
-    for host, name, _, _ in _blocks(fleet):
-        places[name].append(host)
-    for name, hosts in places.items():
-        state = service_class(name).state
-        if len(hosts) > 1 and state in (StateClass.SINGLE_WRITER, StateClass.PRIMARY_STANDBY):
-            yield Problem(
-                path=f"services.{name}",
-                rule=f"must stand on one host, got it on {' and '.join(hosts)}: "
-                f"it is {state}, two copies would write apart",
-                way_out=f"take {name} out of all files but one",
-            )
-
-
 def _private_addresses_differ(fleet: Fleet) -> Iterator[Problem]:
     owners: dict[str, list[str]] = defaultdict(list)
     for host, stack in fleet.stacks.items():
@@ -252,7 +230,7 @@ RULES = (
     _rotations_name_secrets,
     _rotations_agree,
     _owner_secrets_are_set,
-    _no_split_brain,
     _private_addresses_differ,
+    *SHARING_RULES,
     _tailnet_holds,
 )

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from components.login import CLIENT_ID, CLIENT_SECRET, OidcClient, OidcEndpoints
+from components.login import CLIENT_ID, CLIENT_SECRET, LOGIN_SERVICE, OidcClient, OidcEndpoints
 from components.needs import CrossHostNeed
 from components.secrets import Secret
+from components.services import KNOWN_SERVICES
 from components.settings import StackFile, service_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from components.login import Login
+    from components.model import StateClass
     from components.service import Tile
 
-LOGIN_SERVICE = "authentik"
-"""The service that is the login of all others."""
 _CLIENT = {
     CLIENT_ID: Secret(purpose="what the site calls itself at Authentik", shared=True),
     CLIENT_SECRET: Secret(purpose="proves the site to Authentik", length=64, shared=True),
@@ -34,6 +34,8 @@ class Site:
         service: The service that answers.
         hosts: The hosts on which it stands.
         shared: It hangs on the shared tunnel and goes on when one host is gone.
+        state: How many copies may answer.
+        primary: The host whose copy answers first, where a file says so.
         public: It answers without a login.
         origin: Address of the container inside each host's edge network.
         health_path: A path that answers without a login.
@@ -46,6 +48,8 @@ class Site:
     service: str
     hosts: tuple[str, ...]
     shared: bool
+    state: StateClass
+    primary: str | None
     public: bool
     origin: str
     health_path: str
@@ -107,6 +111,8 @@ class Fleet:
                 service=name,
                 hosts=(*known.hosts, host) if known else (host,),
                 shared=settings.site.shared,
+                state=service.state,
+                primary=settings.site.primary or (known.primary if known else None),
                 public=settings.site.public,
                 origin=f"http://{service.front or name}:{service.port}",
                 health_path=service.health_path,
@@ -122,9 +128,18 @@ class Fleet:
         return tuple(site for site in self.sites if site.shared)
 
     @property
+    def shared_sites_here(self) -> tuple[Site, ...]:
+        """The shared sites of which a copy stands on the running host."""
+        return tuple(site for site in self.shared_sites if self.here in site.hosts)
+
+    @property
     def own_sites(self) -> tuple[Site, ...]:
         """The sites that the running stack routes, through its host's own tunnel."""
         return tuple(site for site in self.sites if not site.shared and site.hosts == (self.here,))
+
+    def ranked(self, site: Site) -> tuple[str, ...]:
+        """A site's hosts: its primary first, the foundation, which takes over, last."""
+        return tuple(sorted(site.hosts, key=lambda host: (host != site.primary, host in self.foundations, host)))
 
     def blocks(self) -> Iterator[tuple[str, str, Any]]:
         """Host, service and settings of every service block, in the order of the hosts."""
@@ -150,6 +165,13 @@ class Fleet:
         return next((site for site in self.sites if site.service == service), None)
 
     @property
+    def undeclared_logins(self) -> dict[str, Login]:
+        """How sites of services that this program knows would log in, where no file declares one."""
+        declared = {site.service for site in self.sites if site.login}
+        known = {name: service.login for name, service in KNOWN_SERVICES.items() if service.login}
+        return {name: login for name, login in known.items() if name not in declared}
+
+    @property
     def login_host(self) -> str:
         """Authentik's public hostname; the contract has made sure that there is one where a site has a login."""
         site = self.site_of(LOGIN_SERVICE)
@@ -161,18 +183,20 @@ class Fleet:
 
     @cached_property
     def cross_host_needs(self) -> tuple[CrossHostNeed, ...]:
-        """Every need whose service does not stand on the needing host itself."""
+        """Every need that has to be met on another host."""
         found = set()
         for host, name, _ in self.blocks():
             for need in service_class(name).needs(self):
                 places = self.hosts_of(need.service)
-                if host not in places:
-                    found |= {
-                        CrossHostNeed(
-                            source=host, destination=place, service=need.service, port=need.port, reason=need.reason
-                        )
-                        for place in places
-                    }
+                if host in places and not need.on_each:
+                    continue
+                found |= {
+                    CrossHostNeed(
+                        source=host, destination=place, service=need.service, port=need.port, reason=need.reason
+                    )
+                    for place in places
+                    if place != host
+                }
         return tuple(sorted(found))
 
     def ports_for_others(self, service: str) -> tuple[int, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LOGIN_SERVICE = "authentik"
+"""The service that is the login of all others."""
 USERS = "kitestacks-users"
 """The group that may enter what is made for everybody."""
 ADMINS = "kitestacks-admins"

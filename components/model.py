@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from components.types import Fqdn, GroupName, ImageRef, Memory, Rotation
+from components.types import Fqdn, GroupName, HostName, ImageRef, Memory, Rotation
+
+MOST_GROUPS = 5
+"""Groups that one site may name; Authentik's blueprint clears as many places."""
 
 
 def kebab(name: str) -> str:
@@ -50,8 +54,12 @@ class SiteSettings(Model):
     public: bool = Field(
         default=False, description="Answers without a login. A site without a login must say so out loud."
     )
+    primary: HostName | None = Field(
+        default=None, description="The host whose copy of a shared site answers as long as it can."
+    )
     groups: tuple[GroupName, ...] | None = Field(
         default=None,
+        max_length=MOST_GROUPS,
         description="Groups that may enter, where they are others than the service says; admins always may.",
     )
 
@@ -62,6 +70,10 @@ class ServiceSettings(Model):
     image: ImageRef = Field(description="A pinned image: `name:tag`, `name@sha256:…` or both; never `latest`.")
     memory: Memory = "256MiB"
     site: SiteSettings | None = None
+    data: Literal["manual"] | None = Field(
+        default=None,
+        description="How the data of a primary-standby service gets to its other hosts; manual: somebody carries it.",
+    )
     rotate: dict[str, Rotation] = Field(
         default_factory=dict,
         description="A count or a date for each secret to be made anew; any other value than before does it.",

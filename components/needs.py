@@ -1,4 +1,4 @@
-"""Needs: what a service has to reach, declared where the need arises; ports and the policy follow from them."""
+"""Needs: which service has to reach which, on its own host or across to another."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ class Need:
         service: Who is needed.
         port: The port on which it answers; on another host, on that host's Tailscale address.
         reason: What for, in words.
+        on_each: The one on every other host is needed, even where one stands on the host itself.
     """
 
     service: str
     port: int
     reason: str
+    on_each: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, order=True)

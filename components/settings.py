@@ -26,6 +26,7 @@ from pydantic import (
     model_validator,
 )
 
+from components.edge.load_balancer import LoadBalancerSettings
 from components.errors import Problem, ProgramError
 from components.model import Model
 from components.services import KNOWN_SERVICES
@@ -74,9 +75,13 @@ class EdgeSettings(Model):
     """The post office: the domain at Cloudflare, and how visitors find a living host. It stands in one file."""
 
     domain: Fqdn = Field(description="The zone at Cloudflare; the section stands in one file, the foundation's.")
-    failover: Literal["replicas"] = Field(
+    failover: Literal["replicas", "load-balancer"] = Field(
         default="replicas",
-        description="replicas: shared sites hang on one tunnel with a connector on each host (free).",
+        description="replicas: shared sites hang on one tunnel with a connector on each host (free). "
+        "load-balancer: Cloudflare checks each host and chooses one (paid).",
+    )
+    load_balancer: LoadBalancerSettings | None = Field(
+        default=None, description="Needed for `failover: load-balancer`; may stay while it is not in use."
     )
 
 

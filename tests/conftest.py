@@ -35,6 +35,12 @@ def files(tmp_path: Path) -> StackFiles:
     return StackFiles.copied_to(tmp_path)
 
 
+@pytest.fixture
+def portal_files(files: StackFiles) -> StackFiles:
+    """Copies of the real stack files with nothing on them but what the portal, a shared site, takes."""
+    return files.keep("cloudflared", "node-exporter", "portal", "site-proxy")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The one option of these tests."""
     parser.addoption(RENEW, action="store_true", help="write the golden files anew instead of comparing")

@@ -155,6 +155,12 @@ def _owner_secrets(values: dict[str, Any]) -> dict[str, str]:
     return {f"secret:{name}": f"given-{name}" for name in names}
 
 
+def load_balanced(config: Mapping[str, str]) -> dict[str, str]:
+    """A foundation's configuration in the paid failover mode."""
+    edge = json.loads(config["kitestacks:edge"]) | {"failover": "load-balancer", "load-balancer": {"plan": "pro"}}
+    return {**config, "kitestacks:edge": json.dumps(edge)}
+
+
 def foundation_outputs(*hosts: str) -> dict[str, Any]:
     """What a deployed foundation puts out for these hosts."""
     names = (*hosts, "shared")

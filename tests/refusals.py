@@ -55,7 +55,7 @@ REFUSALS = [
         "is not a service this program knows",
         "did you mean portal?",
     ),
-    _one("unlike any service", "services.zzz", {}, "is not a service", "known: cloudflared, "),
+    _one("unlike any service", "services.zzz", {}, "is not a service", "known: authentik, "),
     _one(
         "camel case instead of kebab",
         "host.tailscaleAddress",
@@ -138,7 +138,7 @@ REFUSALS = [
         "unknown failover mode",
         "edge.failover",
         "dns-switch",
-        "must be 'replicas'",
+        "must be 'replicas' or 'load-balancer'",
         "got 'dns-switch'",
         stack="kscloud1",
     ),

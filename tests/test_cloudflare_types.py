@@ -12,7 +12,7 @@ import pytest
 
 from components.edge import cloudflare
 from components.edge.cloudflare import CloudflareResource
-from tests.recorder import foundation_outputs, run_program
+from tests.recorder import ROOT, foundation_outputs, load_balanced, run_program, stack_config
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -23,7 +23,7 @@ TYPES = [each for _, each in inspect.getmembers(cloudflare, inspect.isclass) if 
 @pytest.fixture(scope="module")
 def registered() -> dict[str, dict[str, object]]:
     runs = [
-        run_program("kscloud1"),
+        run_program("kscloud1", config=load_balanced(stack_config("kscloud1", ROOT))),
         run_program("monk", references={"kscloud1": foundation_outputs("monk", "kscloud1")}),
     ]
     found = [known for run in runs for known in run.recorder.resources if known.type.startswith("cloudflare:")]

@@ -15,10 +15,12 @@ import yaml
 import components
 from components.services import KNOWN_SERVICES
 from components.types import check_image, duration_seconds, go_duration
-from tests.recorder import Recorded, Run, foundation_outputs, run_program
+from tests.recorder import ROOT, Recorded, Run, foundation_outputs, load_balanced, run_program, stack_config
 
 REFERENCES = {"kscloud1": foundation_outputs("monk", "kscloud1")}
 RUNS = {stack: run_program(stack, references=REFERENCES) for stack in ("kscloud1", "monk")}
+BALANCED = run_program("kscloud1", config=load_balanced(stack_config("kscloud1", ROOT)))
+"""The foundation's stack in the other failover mode."""
 CONTAINERS = [
     pytest.param(stack, container, id=f"{stack}-{name}")
     for stack, run in RUNS.items()
@@ -26,7 +28,7 @@ CONTAINERS = [
 ]
 PRIVATE = {"kscloud1": "100.64.0.2", "monk": "100.64.0.1"}
 DATA = {"kscloud1": "/opt/kitestacks/docker", "monk": "/home/kite/kitestacks-live/docker"}
-NEEDED_CAPABILITIES = {"portal": ["CAP_NET_BIND_SERVICE"]}
+NEEDED_CAPABILITIES = {"portal": ["CAP_NET_BIND_SERVICE"], "site-proxy": ["CAP_NET_BIND_SERVICE"]}
 """What may be added back, by service; everything else runs without any."""
 
 
@@ -49,7 +51,8 @@ def test_component_says_what_it_is_for_what_it_creates_and_what_it_leaves_out(co
 
 def test_component_tokens_are_of_one_pattern_and_each_class_has_its_own() -> None:
     names = {component.__name__ for component in _components()} - {"Service"}
-    tokens = {known.type for run in RUNS.values() for known in run.recorder.resources if "kitestacks" in known.type}
+    runs = (*RUNS.values(), BALANCED)
+    tokens = {known.type for run in runs for known in run.recorder.resources if "kitestacks" in known.type}
 
     assert tokens == {f"kitestacks:index:{name}" for name in names}
 
@@ -193,7 +196,7 @@ def test_ingress_dns_and_sites_agree() -> None:
     ingress = run.recorder.of_type("ZeroTrustTunnelCloudflaredConfig")["shared-ingress"].inputs["config"]["ingresses"]
     record = run.recorder.of_type("DnsRecord")["www.kitestacks.com-record"]
 
-    assert {"hostname": "www.kitestacks.com", "service": "http://portal:80"} in ingress
+    assert {"hostname": "www.kitestacks.com", "service": "http://site-proxy:8080"} in ingress
     assert ingress[-1] == {"service": "http_status:404"}
     assert record.inputs["name"] == "www.kitestacks.com"
     assert record.inputs["content"] == "shared-tunnel-id.cfargotunnel.com"
@@ -204,14 +207,18 @@ def test_ingress_dns_and_sites_agree() -> None:
 
 def test_only_the_connectors_and_sites_are_on_the_edge_network() -> None:
     for stack, run in RUNS.items():
-        on_edge = {
+        networks = {
             name: c.inputs["networksAdvanced"] for name, c in run.containers().items() if "networksAdvanced" in c.inputs
         }
-        with_site = {name for name, service in KNOWN_SERVICES.items() if service.port and name in run.containers()}
-        assert set(on_edge) == {"cloudflared", "cloudflared-shared"} | with_site
-        assert all(
-            networks == [{"name": "kitestacks-edge", "aliases": [name]}] for name, networks in on_edge.items()
-        ), stack
+        on_edge = {
+            name for name, each in networks.items() if "kitestacks-edge" in [network["name"] for network in each]
+        }
+        fronts = {service.front or name for name, service in KNOWN_SERVICES.items() if service.port}
+        measured = {each.container for service in KNOWN_SERVICES.values() for each in service.metrics}
+        assert on_edge == {"cloudflared", "cloudflared-shared", "site-proxy"} | ((fronts | measured) & set(networks)), (
+            stack
+        )
+        assert all(network["aliases"] == [name] for name, each in networks.items() for network in each), stack
 
 
 def test_node_exporter_listens_on_the_private_address_alone() -> None:

@@ -56,7 +56,7 @@ class ZeroTrustTunnelCloudflaredConfig(CloudflareResource):
         *,
         account_id: pulumi.Input[str],
         tunnel_id: pulumi.Input[str],
-        ingresses: Sequence[Mapping[str, str]],
+        ingresses: Sequence[Mapping[str, Any]],
         opts: pulumi.ResourceOptions,
     ) -> None:
         inputs = {
@@ -89,6 +89,101 @@ class DnsRecord(CloudflareResource):
             "proxied": True,
             "ttl": _ZONE_TTL,
             "comment": comment,
+        }
+        super().__init__(resource_name, inputs, opts)
+
+
+class LoadBalancerMonitor(CloudflareResource):
+    """Asks a site's health path as a visitor would; a redirect to a login is no good answer."""
+
+    def __init__(  # noqa: PLR0913 - the type's own properties
+        self,
+        resource_name: str,
+        *,
+        account_id: pulumi.Input[str],
+        hostname: str,
+        path: str,
+        interval: int,
+        timeout: int,
+        retries: int,
+        description: str,
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        inputs = {
+            "accountId": account_id,
+            "type": "https",
+            "method": "GET",
+            "path": path,
+            "header": {"Host": [hostname]},
+            "expectedCodes": "2xx",
+            "followRedirects": False,
+            "allowInsecure": False,
+            "interval": interval,
+            "timeout": timeout,
+            "retries": retries,
+            "description": description,
+        }
+        super().__init__(resource_name, inputs, opts)
+
+
+class LoadBalancerPool(CloudflareResource):
+    """One tunnel as the only origin of a pool; the Host header tells the tunnel which ingress rule is meant."""
+
+    def __init__(  # noqa: PLR0913 - the type's own properties
+        self,
+        resource_name: str,
+        *,
+        account_id: pulumi.Input[str],
+        name: str,
+        origin: tuple[str, pulumi.Input[str], str],
+        monitor: pulumi.Input[str],
+        check_regions: Sequence[str],
+        notification_email: str | None,
+        description: str,
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        host, address, hostname = origin
+        inputs = {
+            "accountId": account_id,
+            "name": name,
+            "origins": [
+                {"name": host, "address": address, "enabled": True, "weight": 1, "header": {"hosts": [hostname]}}
+            ],
+            "monitor": monitor,
+            "checkRegions": list(check_regions),
+            "minimumOrigins": 1,
+            "enabled": True,
+            "description": description,
+            **({"notificationEmail": notification_email} if notification_email else {}),
+        }
+        super().__init__(resource_name, inputs, opts)
+
+
+class LoadBalancer(CloudflareResource):
+    """A proxied hostname that goes to the first pool that is well; the last pool answers when none is."""
+
+    def __init__(  # noqa: PLR0913 - the type's own properties
+        self,
+        resource_name: str,
+        *,
+        zone_id: pulumi.Input[str],
+        name: str,
+        pools: Sequence[pulumi.Input[str]],
+        steering: str,
+        session_affinity: str,
+        description: str,
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        inputs = {
+            "zoneId": zone_id,
+            "name": name,
+            "defaultPools": list(pools),
+            "fallbackPool": pools[-1],
+            "proxied": True,
+            "enabled": True,
+            "steeringPolicy": steering,
+            "sessionAffinity": session_affinity,
+            "description": description,
         }
         super().__init__(resource_name, inputs, opts)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
@@ -13,6 +14,24 @@ if TYPE_CHECKING:
 
 CATCH_ALL = {"service": "http_status:404"}
 """The last ingress rule: Cloudflare refuses a document without one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """An ingress rule of one hostname.
+
+    Attributes:
+        service: The address that the connector asks, inside its host's edge network.
+        host_header: The hostname that is asked for there, where it is another.
+    """
+
+    service: str
+    host_header: str | None = None
+
+    def ingress(self, hostname: str) -> dict[str, Any]:
+        """The rule as Cloudflare takes it."""
+        changed = {"originRequest": {"httpHostHeader": self.host_header}} if self.host_header else {}
+        return {"hostname": hostname, "service": self.service, **changed}
 
 
 class Tunnel(pulumi.ComponentResource):
@@ -59,7 +78,7 @@ class IngressRules(pulumi.ComponentResource):
         *,
         account_id: pulumi.Input[str],
         tunnel_id: pulumi.Input[str],
-        rules: Mapping[str, str],
+        rules: Mapping[str, Rule],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("kitestacks:index:IngressRules", name, None, opts)
@@ -67,7 +86,7 @@ class IngressRules(pulumi.ComponentResource):
             f"{name}-ingress",
             account_id=account_id,
             tunnel_id=tunnel_id,
-            ingresses=[*({"hostname": hostname, "service": origin} for hostname, origin in rules.items()), CATCH_ALL],
+            ingresses=[*(rule.ingress(hostname) for hostname, rule in rules.items()), CATCH_ALL],
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({})

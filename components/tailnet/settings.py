@@ -73,8 +73,8 @@ class AccessSettings(Model):
 
     from_: Who = Field(alias="from")
     to: tuple[str, ...] = Field(default=(), description="Where; unless said, every host of the fleet.")
-    ports: tuple[Port, ...] = Field(min_length=1)
-    protocol: Literal["tcp", "udp"] = "tcp"
+    ports: tuple[Port, ...] = Field(min_length=1, description="The ports that may be opened.")
+    protocol: Literal["tcp", "udp"] = Field(default="tcp", description="Of these ports.")
 
 
 class SshSettings(Model):

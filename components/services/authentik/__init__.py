@@ -1,0 +1,181 @@
+"""Authentik: the doorman who checks you once. Every site's login leads here."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from pydantic import Field, field_validator
+
+from components.backup import Backup
+from components.blueprint import first_admin, login
+from components.blueprint.tags import SECRETS
+from components.databases import POSTGRES_PORT
+from components.folders import DataFolder
+from components.host import ContainerArgs, File, Mount
+from components.login import CLIENT_ID, CLIENT_SECRET, OidcClient
+from components.metrics import Metrics
+from components.model import ServiceSettings, StateClass
+from components.needs import Need
+from components.secrets import Secret
+from components.service import Service, Tile
+from components.services.authentik.own_blueprints import file_of, names_differ
+from components.services.authentik_db import DATABASE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import pulumi
+
+    from components.fleet import Fleet
+    from components.service import ServiceArgs
+
+_DATABASE_SERVICE = "authentik-db"
+_METRICS_PORT = 9300
+_OWNER = "1000:1000"
+_SHARED_MEMORY = 512
+"""MiB of /dev/shm, which is the image's folder for temporary files (`lifecycle/container/compose.yml`)."""
+_OURS = "custom/kitestacks"
+"""The folder below /blueprints that holds ours; the owner's lie in `custom`, what Authentik ships beside it."""
+_FOLDERS = ("data", "certs", "templates")
+_TRUSTED_PROXIES = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+"""Authentik's own list, without IPv6: the loopback device and Docker's networks, where the connectors are."""
+
+
+class AuthentikSettings(ServiceSettings):
+    """Authentik's server and worker on one host."""
+
+    blueprints: tuple[str, ...] = Field(
+        default=(),
+        description="The owner's own blueprints, .yaml files named from the project's folder; the worker applies them.",
+    )
+
+    @field_validator("blueprints")
+    @classmethod
+    def _are_blueprints(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        for path in paths:
+            file_of(path)
+        names_differ(paths)
+        return paths
+
+
+class Authentik(Service):
+    """A server and a worker over one database, on every host that lists them: any copy answers, so any host may go.
+
+    Creates: the containers `authentik-server` and `authentik-worker`, their data folders, and the steps that apply two
+    blueprints: the login of every declared site, and the first administrator.
+    Leaves out: the database (`authentik-db`), people, and what the owner's own blueprints declare.
+
+    What is uploaded to one host's `/data` (icons) is not seen by the other host's copy. No secret is in the
+    environment: values that begin with `file://` are read by Authentik itself
+    (`website/docs/install-config/configuration/configuration.mdx`).
+    """
+
+    Settings = AuthentikSettings
+    state = StateClass.MULTI_WRITER
+    backup = Backup(folders=tuple(f"authentik/{each}" for each in _FOLDERS))
+    port = 9000
+    front = "authentik-server"
+    health_path = "/-/health/live/"
+    tile = Tile(title="Authentik", description="Log in once for everything", group="Start")
+    secrets = {
+        "secret-key": Secret(purpose="signs sessions and tokens", length=60, fixed=True, shared=True),
+        "admin-password": Secret(purpose="logs the first administrator, akadmin, in", typed=True, shared=True),
+        "api-token": Secret(purpose="akadmin's key to Authentik's API, for programs", length=60, shared=True),
+    }
+    folders = tuple(DataFolder(path=f"authentik/{each}", owner=_OWNER) for each in _FOLDERS)
+    metrics = (
+        Metrics(container="authentik-server", port=_METRICS_PORT, outside=9301),
+        Metrics(container="authentik-worker", port=_METRICS_PORT, outside=9302),
+    )
+
+    @classmethod
+    def needs(cls, fleet: Fleet) -> tuple[Need, ...]:  # noqa: ARG003 - the same in every fleet
+        return (Need(service=_DATABASE_SERVICE, port=POSTGRES_PORT, reason="logins live in one database"),)
+
+    def create(self, name: str, args: ServiceArgs) -> Mapping[str, pulumi.Input[str]]:
+        own = {
+            "secret-key": File(content=self.secret("secret-key"), private=True),
+            "database-password": File(content=args.vault.value(_DATABASE_SERVICE, "password"), private=True),
+        }
+        server = self.container(f"{name}-server", self._container("server", own, {}))
+        texts = {"login": login(args.fleet), "first-admin": first_admin(args.fleet)}
+        clients = self._clients()
+        admin = {key: self.secret(key) for key in ("admin-password", "api-token")}
+        files = {f"/blueprints/{_OURS}/{key}.yaml": File(content=text) for key, text in texts.items()}
+        files |= {
+            f"/blueprints/custom/{file.name}": File(content=file.read_text("utf-8")) for file in self._own_files()
+        }
+        private = {key: File(content=value, private=True) for key, value in {**clients, **admin}.items()}
+        worker = self.container(f"{name}-worker", self._container("worker", own | private, files))
+        step: pulumi.Resource = worker
+        for key, secrets in (("login", clients), ("first-admin", admin)):
+            facts = {
+                "container": self.physical(f"{name}-worker"),
+                "blueprint": f"{_OURS}/{key}.yaml",
+                "digest": sha256(texts[key].encode()).hexdigest(),
+            }
+            program = "services.authentik.apply_blueprint"
+            step = self.step(key, program=program, facts=facts, secrets=secrets, after=[step])
+        return {"server": server.name, "worker": worker.name}
+
+    def _container(self, role: str, secrets: Mapping[str, File], files: Mapping[str, File]) -> ContainerArgs:
+        args = self.args
+        is_here = args.fleet.has(_DATABASE_SERVICE)
+        places = args.fleet.hosts_of(_DATABASE_SERVICE)
+        outside = next(each.outside for each in self.metrics if each.container == f"{self.name}-{role}")
+        return ContainerArgs(
+            image=args.settings.image,
+            command=[role],
+            env=self._environment(),
+            files={f"{SECRETS}/{key}": file for key, file in secrets.items()} | files,
+            mounts=[Mount(source=self.data(f"authentik/{each}"), target=f"/{each}") for each in _FOLDERS],
+            health=["ak", "healthcheck"],
+            memory=args.settings.memory,
+            user="1000",
+            networks=("edge", _DATABASE_SERVICE) if is_here else ("edge",),
+            hosts={} if is_here else {_DATABASE_SERVICE: args.fleet.private_address(places[0])},
+            ports={_METRICS_PORT: outside} if outside in args.fleet.ports_for_others(self.name) else {},
+            shared_memory=_SHARED_MEMORY,
+        )
+
+    def _environment(self) -> dict[str, pulumi.Input[str]]:
+        hosts = sorted(stack.host.tailscale_address for stack in self.args.fleet.stacks.values())
+        given = {
+            "SECRET_KEY": f"file://{SECRETS}/secret-key",
+            "POSTGRESQL__HOST": _DATABASE_SERVICE,
+            "POSTGRESQL__PORT": str(POSTGRES_PORT),
+            "POSTGRESQL__NAME": DATABASE,
+            "POSTGRESQL__USER": DATABASE,
+            "POSTGRESQL__PASSWORD": f"file://{SECRETS}/database-password",
+            "POSTGRESQL__SSLMODE": "disable",
+            # A new connection for each request would cross from host to host and back several times.
+            "POSTGRESQL__CONN_MAX_AGE": "60",
+            "POSTGRESQL__CONN_HEALTH_CHECKS": "true",
+            # Its own default is IPv6, which not every host has.
+            "LISTEN__HTTP": "0.0.0.0:9000",
+            "LISTEN__HTTPS": "0.0.0.0:9443",
+            "LISTEN__METRICS": f"0.0.0.0:{_METRICS_PORT}",
+            "LISTEN__TRUSTED_PROXY_CIDRS": ",".join((*_TRUSTED_PROXIES, *(f"{host}/32" for host in hosts))),
+            "WEB__BASE_URL": f"https://{self.args.fleet.login_host}",
+            "DISABLE_UPDATE_CHECK": "true",
+            "DISABLE_STARTUP_ANALYTICS": "true",
+            "ERROR_REPORTING__ENABLED": "false",
+        }
+        return {f"AUTHENTIK_{key}": value for key, value in given.items()}
+
+    def _clients(self) -> dict[str, pulumi.Output[str]]:
+        """What the worker has to know of each site that speaks OpenID Connect: the files that the blueprint names."""
+        sites = [site.service for site in self.args.fleet.sites if isinstance(site.login, OidcClient)]
+        return {
+            f"{service}.{key}": self.args.vault.value(service, key)
+            for service in sites
+            for key in (CLIENT_ID, CLIENT_SECRET)
+        }
+
+    def _own_files(self) -> list[Path]:
+        return [file_of(path) for path in self.args.settings.blueprints]
+
+
+SERVICE = Authentik
