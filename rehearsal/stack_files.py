@@ -5,13 +5,14 @@ A value is swapped only where the real one is valid, so that the program still r
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from components.types import AbsolutePath, CloudflareId, DockerEndpoint, HostName, ImageRef, PrivateAddress
-from rehearsal.cloud.store import DEVICES, write_private
+from rehearsal.cloud.store import DEVICES, DISKS, write_private
 from rehearsal.twin import ROOT
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def hostnames(root: Path = ROOT) -> dict[str, list[str]]:
     """The sites that the real stack files declare, each with its hosts."""
     found: dict[str, list[str]] = {}
     for name in names(root):
-        for block in _services(_config(_document(root / f"Pulumi.{name}.yaml"))):
+        for _, block in _services(_config(_document(root / f"Pulumi.{name}.yaml"))):
             site = block.get("site")
             if isinstance(site, dict) and isinstance(site.get("hostname"), str):
                 found.setdefault(site["hostname"], []).append(name)
@@ -48,16 +49,34 @@ def domain(root: Path = ROOT) -> str:
     return str(edge.get("domain", "")) if isinstance(edge, dict) else ""
 
 
-def images(root: Path = ROOT) -> list[str]:
-    """Every pinned image that the real stack files name, those of a service's side containers too."""
-    found = {
-        value
-        for name in names(root)
-        for block in _services(_config(_document(root / f"Pulumi.{name}.yaml")))
-        for key, value in block.items()
-        if (key == "image" or key.endswith("-image")) and _valid(ImageRef, value)
-    }
-    return sorted(found)
+def images(root: Path = ROOT) -> dict[str, tuple[int, ...]]:
+    """Every pinned image that the real stack files name, with the ports that its service declares.
+
+    An image of a side container has none of its own.
+    """
+    from components.services import KNOWN_SERVICES  # noqa: PLC0415 - each plan in a rehearsal's shell comes by here
+
+    found: dict[str, tuple[int, ...]] = {}
+    for service, block in _all_services(root):
+        kind = KNOWN_SERVICES.get(service)
+        for key, image in block.items():
+            if (key != "image" and not key.endswith("-image")) or not _valid(ImageRef, image):
+                continue
+            ports = (kind.port, *(each.port for each in kind.metrics)) if kind and key == "image" else ()
+            found[image] = tuple(dict.fromkeys((*found.get(image, ()), *filter(None, ports))))
+    return found
+
+
+def owner_secrets(stack: str, root: Path = ROOT) -> set[str]:
+    """The secrets that the services of a stack want from their owner, as far as their blocks are valid."""
+    from components.services import KNOWN_SERVICES  # noqa: PLC0415 - as above
+
+    found: set[str] = set()
+    for service, block in _services(_config(_document(root / f"Pulumi.{stack}.yaml"))):
+        if kind := KNOWN_SERVICES.get(service):
+            with contextlib.suppress(ValidationError):
+                found |= set(kind.Settings.model_validate(block).owner_secrets.values())
+    return found
 
 
 def stale(twin: Twin, root: Path = ROOT) -> bool:
@@ -144,9 +163,9 @@ def _swap_host(host: object, twin: Twin, door: str | None) -> None:
     if not isinstance(host, dict):
         return
     _swap(host, "docker", DockerEndpoint, lambda _: twin.docker or twin.no_daemon)
-    _swap(host, "data", AbsolutePath, lambda path: f"{twin.state}/disks{path}")
+    _swap(host, "data", AbsolutePath, lambda path: f"{twin.state}/{DISKS}{path}")
     _swap(host, "tailscale-address", PrivateAddress, lambda address: _loopback(address, twin))
-    disk = twin.state / "disks"
+    disk = twin.state / DISKS
     disk.mkdir(mode=0o755, exist_ok=True)
     host.setdefault("root", str(disk))
     host.setdefault("health-interval", "2s")
@@ -197,10 +216,14 @@ def _config(document: dict[str, Any] | None) -> dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def _services(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _all_services(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    return (each for name in names(root) for each in _services(_config(_document(root / f"Pulumi.{name}.yaml"))))
+
+
+def _services(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     services = config.get(f"{PREFIX}services")
-    blocks: Iterable[object] = services.values() if isinstance(services, dict) else ()
-    return (block for block in blocks if isinstance(block, dict))
+    blocks: Iterable[tuple[str, object]] = services.items() if isinstance(services, dict) else ()
+    return ((name, block) for name, block in blocks if isinstance(block, dict))
 
 
 def _encrypted(value: object) -> bool:

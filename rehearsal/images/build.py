@@ -20,7 +20,7 @@ from rehearsal.images.program import ImageError, source_hash, standin_binary
 from rehearsal.images.roles import Part, Role, local_tag, repository_of, role_of, version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from docker.client import DockerClient
@@ -61,7 +61,8 @@ class _Recipe:
 
     @property
     def dockerfile(self) -> str:
-        return _BASE + _DOCKERFILES[self.role.part].format(name=self.role.name, ports=self.role.ports)
+        ports = ",".join(map(str, self.role.ports))
+        return _BASE + _DOCKERFILES[self.role.part].format(name=self.role.name, ports=ports)
 
     @property
     def inputs(self) -> str:
@@ -96,7 +97,7 @@ class _Recipe:
 
 
 def ensure(
-    images: Iterable[str],
+    images: Mapping[str, Sequence[int]],
     console: Console | None = None,
     *,
     caddy: Path = DEFAULT_CADDY,
@@ -105,7 +106,7 @@ def ensure(
     """Sees to it that the local daemon has an image for each of the given ones.
 
     Args:
-        images: References as they stand in the stack files.
+        images: References as they stand in the stack files, each with the ports that its service declares.
         console: Where to say what is being built.
         caddy: A static Caddy program, for the case that the real Caddy image can't be pulled.
         build_caddy: What makes that program, called only when it is needed and not there.
@@ -120,8 +121,8 @@ def ensure(
         with closing(connect()) as client:
             hashes = _local_hashes(client)
             local: dict[str, str] = {}
-            for image in sorted(set(images)):
-                recipe = _Recipe(role_of(image), caddy)
+            for image, ports in sorted(images.items()):
+                recipe = _Recipe(role_of(image, ports), caddy)
                 found = _find(client, image, recipe, hashes, console)
                 if found is None and recipe.role.part is Part.CADDY and not caddy.is_file() and build_caddy:
                     build_caddy()
