@@ -28,8 +28,13 @@ CONTAINERS = [
 ]
 PRIVATE = {"kscloud1": "100.64.0.2", "monk": "100.64.0.1"}
 DATA = {"kscloud1": "/opt/kitestacks/docker", "monk": "/home/kite/kitestacks-live/docker"}
-NEEDED_CAPABILITIES = {"portal": ["CAP_NET_BIND_SERVICE"], "site-proxy": ["CAP_NET_BIND_SERVICE"]}
-"""What may be added back, by service; everything else runs without any."""
+NEEDED_CAPABILITIES = {
+    "bookstack": ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_KILL", "CAP_SETGID", "CAP_SETUID"],
+    "kavita": ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SETGID", "CAP_SETUID"],
+    "portal": ["CAP_NET_BIND_SERVICE"],
+    "site-proxy": ["CAP_NET_BIND_SERVICE"],
+}
+"""What may be added back, by container; everything else runs without any."""
 
 
 def _components() -> list[type[pulumi.ComponentResource]]:
@@ -98,10 +103,9 @@ class TestEveryContainer:
         assert set(container.inputs["logOpts"]) == {"max-size", "max-file"}
 
     def test_has_the_least_capabilities(self, stack: str, container: Recorded) -> None:
-        service = _labels(container)["kitestacks.service"]
         assert stack
         assert container.inputs["capabilities"]["drops"] == ["ALL"]
-        assert container.inputs["capabilities"]["adds"] == NEEDED_CAPABILITIES.get(service, [])
+        assert container.inputs["capabilities"]["adds"] == NEEDED_CAPABILITIES.get(container.inputs["name"], [])
         assert "no-new-privileges:true" in container.inputs["securityOpts"]
         assert not container.inputs.get("privileged")
 
