@@ -6,7 +6,7 @@ A value is swapped only where the real one is valid, so that the program still r
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -149,6 +149,8 @@ def _rehearsed(
             config, f"{PREFIX}cloudflare-account-id", CloudflareId, lambda _: twin.account_id, default=twin.account_id
         )
         _swap(config, f"{PREFIX}cloudflare-zone-id", CloudflareId, lambda _: twin.zone_id, default=twin.zone_id)
+    for service, block in _services(config):
+        _swap_folders(service, block, twin)
     _swap(config, f"{PREFIX}installation", HostName, lambda _: twin.installation, default=twin.installation)
     if isinstance(mirrors := config.setdefault(f"{PREFIX}images", {}), dict):
         mirrors |= images
@@ -171,6 +173,19 @@ def _swap_host(host: object, twin: Twin, door: str | None) -> None:
     host.setdefault("health-interval", "2s")
     if door:
         host.setdefault("reached-at", door)
+
+
+def _swap_folders(service: str, block: dict[str, Any], twin: Twin) -> None:
+    """Folders that the owner has on the host besides the services' data: empty ones on the rehearsal's disk."""
+    from components.services import KNOWN_SERVICES  # noqa: PLC0415 - as above
+
+    kind = KNOWN_SERVICES.get(service)
+    for name, field in kind.Settings.model_fields.items() if kind else ():
+        key = field.alias or name
+        if get_args(AbsolutePath)[1] in field.metadata and _valid(AbsolutePath, block.get(key)):
+            folder = twin.state / DISKS / block[key].lstrip("/")
+            folder.mkdir(parents=True, exist_ok=True)
+            block[key] = str(folder)
 
 
 def _loopback(address: str, twin: Twin) -> str:
