@@ -22,7 +22,7 @@ func unreadable(root string) []string {
 			return fs.SkipDir
 		case entry.IsDir() && deviceOf(path) != device:
 			return fs.SkipDir
-		case entry.Type().IsRegular() && !readable(path):
+		case !readable(path):
 			found = append(found, path)
 		}
 		return nil
@@ -30,7 +30,11 @@ func unreadable(root string) []string {
 	return found
 }
 
+// readable holds for what is no plain file too: the entry of a folder tells nothing of what is mounted over it.
 func readable(path string) bool {
+	if facts, err := os.Stat(path); err == nil && !facts.Mode().IsRegular() {
+		return true
+	}
 	file, err := os.Open(path)
 	if err == nil {
 		file.Close()

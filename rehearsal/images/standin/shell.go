@@ -16,8 +16,9 @@ import (
 const childKillDelay = time.Second
 
 // shellPart runs `sh [OPTION]... -c SCRIPT [NAME [ARGUMENT]...]` as a real shell does. `sh FILE` is a script of the real
-// image, which is not here, and therefore played like any other program of it.
-func shellPart(ctx context.Context, args []string) int {
+// image, which is not here, and therefore played like any other program of it. A script with what the interpreter can't
+// do (file descriptors above 2) asks whether the service answers.
+func shellPart(ctx context.Context, args []string) (status int) {
 	options, script, params := splitShell(args)
 	if script == nil {
 		return play(ctx, append([]string{"script"}, params...))
@@ -39,11 +40,16 @@ func shellPart(ctx context.Context, args []string) int {
 		fmt.Fprintln(os.Stderr, "sh:", err)
 		return 2
 	}
+	defer func() {
+		if recover() != nil {
+			status = checkPart(ctx, nil)
+		}
+	}()
 	if err = runner.Run(ctx, parsed); err == nil {
 		return 0
 	}
-	if status, ended := err.(interp.ExitStatus); ended {
-		return int(status)
+	if exit, ended := err.(interp.ExitStatus); ended {
+		return int(exit)
 	}
 	fmt.Fprintln(os.Stderr, "sh:", err)
 	return 1
