@@ -50,7 +50,6 @@ def domain(root: Path = ROOT) -> str:
     return str(edge.get("domain", "")) if isinstance(edge, dict) else ""
 
 
-<<<<<<< HEAD
 def plan(root: Path = ROOT) -> str:
     """The zone's plan, as far as the foundation's file says it; the largest where it does not."""
     edge = _config(_document(root / f"Pulumi.{names(root)[0]}.yaml")).get(f"{PREFIX}edge")
@@ -65,16 +64,6 @@ def failover(root: Path = ROOT) -> str:
     return str(edge.get("failover", "replicas")) if isinstance(edge, dict) else "replicas"
 
 
-def images(root: Path = ROOT) -> list[str]:
-    """Every pinned image that the real stack files name."""
-    found = {
-        block["image"]
-        for name in names(root)
-        for block in _services(_config(_document(root / f"Pulumi.{name}.yaml")))
-        if _valid(ImageRef, block.get("image"))
-    }
-    return sorted(found)
-=======
 def images(root: Path = ROOT) -> dict[str, tuple[int, ...]]:
     """Every pinned image that the real stack files name, with the ports that its service declares.
 
@@ -103,7 +92,6 @@ def owner_secrets(stack: str, root: Path = ROOT) -> set[str]:
             with contextlib.suppress(ValidationError):
                 found |= set(kind.Settings.model_validate(block).owner_secrets.values())
     return found
->>>>>>> rehearsal-full
 
 
 def stale(twin: Twin, root: Path = ROOT) -> bool:
@@ -203,13 +191,13 @@ def _swap_host(host: object, twin: Twin, door: str | None) -> None:
         host.setdefault("reached-at", door)
 
 
-<<<<<<< HEAD
 def _swap_public_edge(services: object, twin: Twin) -> None:
     """A site proxy that asks another host's tunnel asks the local edge: never the real site."""
     proxy = services.get("site-proxy") if isinstance(services, dict) else None
     if isinstance(proxy, dict):
         proxy["public-edge"] = twin.public_edge
-=======
+
+
 def _swap_folders(service: str, block: dict[str, Any], twin: Twin) -> None:
     """Folders that the owner has on the host besides the services' data: empty ones on the rehearsal's disk."""
     from components.services import KNOWN_SERVICES  # noqa: PLC0415 - as above
@@ -221,7 +209,6 @@ def _swap_folders(service: str, block: dict[str, Any], twin: Twin) -> None:
             folder = twin.state / DISKS / block[key].lstrip("/")
             folder.mkdir(parents=True, exist_ok=True)
             block[key] = str(folder)
->>>>>>> rehearsal-full
 
 
 def _loopback(address: str, twin: Twin) -> str:
