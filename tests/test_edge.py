@@ -70,7 +70,7 @@ def test_third_host_is_one_more_file(portal_files: StackFiles) -> None:
     attic = run_program("attic", portal_files.folder, references=FOUNDATION)
 
     assert tunnels(foundation) == {f"kitestacks-{name}" for name in ("attic", "kscloud1", "monk", "shared")}
-    assert foundation.outputs["sites"] == {"www.kitestacks.com": ["attic", "kscloud1", "monk"]}
+    assert foundation.outputs["sites"]["www.kitestacks.com"]["hosts"] == ["attic", "monk", "kscloud1"]
     assert {"cloudflared", "cloudflared-shared", "portal", "site-proxy"} == set(attic.containers())
 
 

@@ -5,8 +5,8 @@ Field names are those of `prometheus/prometheus:docs/configuration/configuration
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -55,30 +55,29 @@ class ScrapeConfig:
 
     def _jobs(self) -> list[dict[str, Any]]:
         """One job per service; endpoints with another path or another token are a job of their own."""
-        jobs: dict[str, dict[str, Any]] = {}
-        for (service, path, token), group in groupby(self.targets, key=_kind):
-            first, *others = list(group)
-            name = NODE_JOB if service == NODE_EXPORTER else service
-            name = name if name not in jobs else f"{name}-{first.container.removeprefix(service).strip('-')}"
-            jobs[name] = {
-                "job_name": name,
-                "metrics_path": path,
-                **self._authorization(first, token),
-                "static_configs": [_static(target) for target in (first, *others)],
-            }
+        jobs: dict[tuple[str, str, str], dict[str, Any]] = {}
+        names: Counter[str] = Counter()
+        for target in self.targets:
+            kind = (target.service, target.metrics.path, target.metrics.token)
+            if kind not in jobs:
+                name = NODE_JOB if target.service == NODE_EXPORTER else target.service
+                names[name] += 1
+                jobs[kind] = {
+                    "job_name": name if names[name] == 1 else f"{name}-{names[name]}",
+                    "metrics_path": target.metrics.path,
+                    **self._authorization(target),
+                    "static_configs": [],
+                }
+            jobs[kind]["static_configs"].append(_static(target))
         return list(jobs.values())
 
-    def _authorization(self, target: Target, token: str) -> dict[str, Any]:
-        if not token:
+    def _authorization(self, target: Target) -> dict[str, Any]:
+        if not target.metrics.token:
             return {}
-        file = self.tokens[f"{target.service}.{token}"]
+        file = self.tokens[f"{target.service}.{target.metrics.token}"]
         if target.metrics.user:
             return {"basic_auth": {"username": target.metrics.user, "password_file": file}}
         return {"authorization": {"type": "Bearer", "credentials_file": file}}
-
-
-def _kind(target: Target) -> tuple[str, str, str]:
-    return target.service, target.metrics.path, target.metrics.token
 
 
 def _static(target: Target) -> dict[str, Any]:
