@@ -48,6 +48,7 @@ class DatabaseArgs:
         health: Its own health check, for that; empty: whether the server takes connections.
         follows: It is a copy that gets its data, the password among it, from another: nothing is to be set in it.
         files: Further files.
+        hosts: Names that stand for addresses of other hosts.
         ports: Ports inside to ports on the host's Tailscale address.
     """
 
@@ -64,6 +65,7 @@ class DatabaseArgs:
     health: Sequence[str] = ()
     follows: bool = False
     files: Mapping[str, File] | None = None
+    hosts: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[int, int] | None = None
 
 
@@ -94,6 +96,7 @@ def postgres(service: Service, name: str, args: DatabaseArgs) -> list[pulumi.Res
             memory=args.memory,
             user=POSTGRES_OWNER,
             networks=args.networks,
+            hosts=args.hosts,
             ports=args.ports or {},
             shared_memory=128,
             stop_grace=_STOP_GRACE,

@@ -144,10 +144,10 @@ class Copy:
         assert self.server.wait(LIMIT) == 1
         return self.log[said:]
 
-    def verb(self, verb: str, writer: str) -> subprocess.CompletedProcess[str]:
+    def verb(self, verb: str, writer: str, *more: str) -> subprocess.CompletedProcess[str]:
         """Runs the script in the container, as `docker exec` does."""
         return subprocess.run(
-            ["sh", str(self.folder / "given" / "copy.sh"), verb],
+            ["sh", str(self.folder / "given" / "copy.sh"), verb, *more],
             env=self.variables(writer),
             capture_output=True,
             text=True,

@@ -153,8 +153,8 @@ def test_killed_primary_promotion_refused_return_rejoin_and_a_switch_back_withou
     kept = _rows(monk)
     lost = [number for number in before.confirmed if number not in kept]
     sys.stdout.write(f"killed with {len(before.confirmed)} rows confirmed: {len(lost)} not shipped, and lost\n")
-    assert set(shipped) <= set(kept), "promotion lost a row that was there"
-    assert ROWS <= len(lost) <= len(before.confirmed) - held_back + 1, "more was lost than had not been shipped"
+    assert set(lost) <= set(before.confirmed) - set(shipped), "promotion lost a row that was there"
+    assert len(lost) >= ROWS, "rows that were held back came across: the test proves nothing"
     assert kept == list(range(1, len(kept) + 1))
     assert _state(monk, "monk").role == "primary"
     monk.sql("INSERT INTO rows VALUES (1000000)")
@@ -173,9 +173,10 @@ def test_killed_primary_promotion_refused_return_rejoin_and_a_switch_back_withou
 
     with Writer(monk) as planned:
         wait(lambda: len(planned.confirmed) >= ROWS, "rows to be written")
-        assert "refused: monk still writes: stop it first" in kscloud1.verb("promote", "kscloud1").stderr
+        assert "refused: monk still writes: stop it first" in kscloud1.verb("promote", "kscloud1", "0").stderr
+        place = str(_state(kscloud1, "monk").peers["monk"].place)
         monk.stop()
-    promoted = kscloud1.verb("promote", "kscloud1")
+    promoted = kscloud1.verb("promote", "kscloud1", place)
     assert promoted.returncode == 0, promoted.stderr
     assert set(planned.confirmed) <= set(_rows(kscloud1)), "a planned switch lost a row"
     sys.stdout.write(f"switched back with {len(planned.confirmed)} rows confirmed: none lost\n")
@@ -239,9 +240,10 @@ def test_fence_is_lifted_only_by_a_setting_said_out_loud(running: tuple[Copy, Co
 
 def test_promotion_that_lacks_something_is_refused_in_a_planned_switch(running: tuple[Copy, Copy]) -> None:
     kscloud1, monk = running
+    place = _state(monk, "kscloud1").peers["kscloud1"].place
     kscloud1.kill()
 
-    refused = monk.verb("promote", "monk")
+    refused = monk.verb("promote", "monk", str(place))
 
     assert refused.returncode == 1
     assert "refused: this copy has not got all that the old primary wrote" in refused.stderr
@@ -284,8 +286,9 @@ def test_standby_that_lost_its_way_is_not_healthy(running: tuple[Copy, Copy]) ->
 
     kscloud1.sql("ALTER ROLE replicator NOLOGIN")
     kscloud1.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_replication")
-    kscloud1.sql("ALTER ROLE replicator LOGIN")
+    wait(lambda: kscloud1.sql("SELECT active FROM pg_replication_slots") == "f", "monk to be cut off")
     kscloud1.sql("SELECT pg_drop_replication_slot('monk')")
+    kscloud1.sql("ALTER ROLE replicator LOGIN")
     wait(lambda: monk.verb("healthy", "kscloud1").returncode == 1, "monk to be unhealthy")
 
     assert "it does not follow kscloud1, which writes" in monk.verb("healthy", "kscloud1").stderr

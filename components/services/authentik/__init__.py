@@ -22,7 +22,7 @@ from components.secrets import Secret
 from components.service import Service, Tile
 from components.services.authentik.own_blueprints import file_of, names_differ
 from components.services.authentik_db import DATABASE
-from components.services.authentik_db.writer import DATABASE_SERVICE, primary, writer
+from components.services.authentik_db.writer import DATABASE_SERVICE, NEED, primary, writer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,8 +99,7 @@ class Authentik(Service):
     @classmethod
     def needs(cls, fleet: Fleet) -> tuple[Need, ...]:  # noqa: ARG003 - the same in every fleet
         # On each host, since any copy may be the one that is to write, and the way there must not wait for a policy.
-        reason = "logins live in one database"
-        return (Need(service=DATABASE_SERVICE, port=POSTGRES_PORT, reason=reason, on_each=True),)
+        return (Need(service=DATABASE_SERVICE, port=POSTGRES_PORT, reason=NEED, on_each=True),)
 
     def create(self, name: str, args: ServiceArgs) -> Mapping[str, pulumi.Input[str]]:
         own = {

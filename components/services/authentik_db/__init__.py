@@ -16,7 +16,7 @@ from components.needs import Need
 from components.secrets import Secret
 from components.service import Service
 from components.services.authentik_db.standby import SCRIPT, check_promotion
-from components.services.authentik_db.writer import DATABASE_SERVICE, without_writer, writer
+from components.services.authentik_db.writer import DATABASE_SERVICE, NEED, without_writer, writer
 from components.types import Duration, HostName
 
 if TYPE_CHECKING:
@@ -84,8 +84,7 @@ class AuthentikDb(Service):
     def needs(cls, fleet: Fleet) -> tuple[Need, ...]:
         if len(fleet.hosts_of(DATABASE_SERVICE)) == 1:
             return ()
-        reason = "copies of the database follow the one that writes"
-        return (Need(service=DATABASE_SERVICE, port=POSTGRES_PORT, reason=reason, on_each=True),)
+        return (Need(service=DATABASE_SERVICE, port=POSTGRES_PORT, reason=NEED, on_each=True),)
 
     @classmethod
     def writer(cls, fleet: Fleet) -> str | None:
@@ -119,6 +118,7 @@ class AuthentikDb(Service):
                 health=["sh", SCRIPT, "healthy"] if is_one_of_several else (),
                 files=self._files() if is_one_of_several else {},
                 follows=not writes,
+                hosts=self._others(),
                 ports={port: port for port in args.fleet.ports_for_others(name)},
             ),
         )
@@ -138,7 +138,7 @@ class AuthentikDb(Service):
         return {host: fleet.private_address(host) for host in others}
 
     def _environment(self) -> dict[str, str]:
-        peers = (f"{host}={address}:{POSTGRES_PORT}" for host, address in sorted(self._others().items()))
+        peers = (f"{host}={host}:{POSTGRES_PORT}" for host in sorted(self._others()))
         return {
             "DATABASE_HOST": self.args.host.name,
             "DATABASE_WRITER": writer(self.args.fleet) or "",

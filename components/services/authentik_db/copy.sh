@@ -2,7 +2,8 @@
 # One copy of a PostgreSQL that stands on several hosts: one of them writes, the others follow it.
 #
 #   start COMMAND...   entry point: become what the settings say, or refuse and say why
-#   promote            in a running standby that has everything: begin to write (a planned switch)
+#   promote PLACE      in a running standby that has everything: begin to write (a planned switch); PLACE is where the
+#                      old primary was, in bytes of log, before it was stopped
 #   status             how this copy stands, and what the others answer; lines of key=value
 #   healthy            for Docker's health check
 #
@@ -245,19 +246,27 @@ start() {
 
 sql() { psql -XAtqw -U "$POSTGRES_USER" -d "$POSTGRES_DB" -c "$1"; }
 
-# In a planned switch the old primary was stopped before, and the last that it sends says that it was.
+# The last that a primary sends when it is stopped says that it was; an earlier stop lies before the given place.
+ended_cleanly() {
+    from=$(control "Latest checkpoint's REDO location")
+    last=$(pg_waldump -p "$PGDATA/pg_wal" -t "$(timeline)" -s "$from" 2>/dev/null | tail -n 1)
+    case $last in *CHECKPOINT_SHUTDOWN*) ;; *) return 1 ;; esac
+    last=${last#*lsn: }
+    [ "$(number_of "${last%%,*}")" -ge "$1" ]
+}
+
+# In a planned switch the old primary was stopped before.
 promote() {
     is_standby || refuse "this copy is no standby"
     for peer in $DATABASE_PEERS; do
         ask "${peer%%=*}"
         if [ "$answer" = primary ]; then refuse "${peer%%=*} still writes: stop it first"; fi
     done
-    from=$(control "Latest checkpoint's REDO location")
-    last=$(pg_waldump -p "$PGDATA/pg_wal" -t "$(timeline)" -s "$from" 2>/dev/null | tail -n 1)
-    case $last in
-    *CHECKPOINT_SHUTDOWN*) ;;
-    *) refuse "this copy has not got all that the old primary wrote" ;;
-    esac
+    until=$(($(date +%s) + ${DATABASE_PATIENCE:-20}))
+    until ended_cleanly "$1"; do
+        [ "$(date +%s)" -lt "$until" ] || refuse "this copy has not got all that the old primary wrote"
+        sleep 1
+    done
     pg_ctl promote -w -t 120 -D "$PGDATA" >&2
     say "promoted: this copy writes, on timeline $(timeline)"
 }

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 DATABASE_SERVICE = "authentik-db"
 USER_SERVICE = "authentik"
 LOCAL = "local"
+NEED = "logins live in one database, whose copies follow each other"
+"""Why hosts have to reach each other's copies."""
 
 
 def blocks(fleet: Fleet, service: str) -> Iterator[tuple[str, Any]]:
