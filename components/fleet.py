@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from components.login import Login
+    from components.metrics import Metrics
     from components.model import StateClass
     from components.service import Tile
 
@@ -147,6 +148,12 @@ class Fleet:
             for name, settings in stack.service_settings.items():
                 yield host, name, settings
 
+    def endpoints(self) -> Iterator[tuple[str, str, Metrics]]:
+        """Host, service and endpoint of everything that gives figures."""
+        for host, name, _ in self.blocks():
+            for metrics in service_class(name).metrics_on(self, host):
+                yield host, name, metrics
+
     def hosts_of(self, service: str) -> tuple[str, ...]:
         """The hosts on which a service stands."""
         return tuple(host for host, name, _ in self.blocks() if name == service)
@@ -159,6 +166,11 @@ class Fleet:
         """Where other hosts' containers reach a host over the private network."""
         settings = self.stacks[host].host
         return settings.reached_at or settings.tailscale_address
+
+    def address_of(self, service: str, port: int) -> str:
+        """Where a needed service answers: its container on the running host, else its host's private address."""
+        places = self.hosts_of(service)
+        return f"{service}:{port}" if self.here in places else f"{self.private_address(places[0])}:{port}"
 
     def site_of(self, service: str) -> Site | None:
         """The site of a service, if it has one."""
@@ -176,6 +188,12 @@ class Fleet:
         """Authentik's public hostname; the contract has made sure that there is one where a site has a login."""
         site = self.site_of(LOGIN_SERVICE)
         return site.hostname if site else f"auth.{self.domain}"
+
+    @property
+    def login_health(self) -> str:
+        """The address at which Authentik answers without a login, as a visitor sees it; empty without one."""
+        site = self.site_of(LOGIN_SERVICE)
+        return f"https://{site.hostname}{site.health_path}" if site else ""
 
     def oidc_endpoints(self, service: str) -> OidcEndpoints:
         """Authentik's addresses for a service's client."""
@@ -232,6 +250,11 @@ class Fleet:
             for key, secret in service_class(name).secrets.items()
             if not secret.shared
         }
+
+    def with_secret(self, name: str) -> tuple[str, ...]:
+        """The services of the fleet that declare a secret of this name, where the running stack has its value."""
+        known = {**self.shared_secrets, **self.own_secrets}
+        return tuple(sorted(key.partition(".")[0] for key in known if key.partition(".")[2] == name))
 
     def rotation(self, secret: str) -> str:
         """What the stack files say under `rotate` for a secret, `<service>.<name>`; empty: it was never rotated."""

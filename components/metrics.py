@@ -10,10 +10,11 @@ class Metrics:
     """One endpoint that Prometheus asks.
 
     Attributes:
-        container: The container that answers.
+        container: The container that answers; empty: the host itself, on its private address.
         port: Its port inside.
         path: Where the figures lie.
-        token: Name of the service's secret that is sent as bearer token.
+        token: Name of the service's secret that opens them, sent as a bearer token.
+        user: The name that goes with it, where it is a password (basic authentication) and no bearer token.
         outside: Port on the host's Tailscale address, for a Prometheus on another host; None: on its own host only.
     """
 
@@ -21,4 +22,5 @@ class Metrics:
     port: int
     path: str = "/metrics"
     token: str = ""
+    user: str = ""
     outside: int | None = None

@@ -100,6 +100,11 @@ class Service(pulumi.ComponentResource):
         """The services that it has to reach, on whichever host each stands."""
         return ()
 
+    @classmethod
+    def metrics_on(cls, fleet: Fleet, host: str) -> tuple[Metrics, ...]:  # noqa: ARG003 - some containers stand on some hosts
+        """Where its copy on a host gives figures."""
+        return cls.metrics
+
     def __init__(self, name: str, args: ServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(f"kitestacks:index:{type(self).__name__}", name, None, opts)
         self.name = name
@@ -145,6 +150,21 @@ class Service(pulumi.ComponentResource):
         """One of the service's own secrets."""
         return self.args.vault.value(self.name, name)
 
+    def metrics_ports(self, container: str) -> dict[int, int]:
+        """The ports of a container's figures that a Prometheus on another host asks for: inside to outside."""
+        wanted = self.args.fleet.ports_for_others(self.name)
+        return {
+            each.port: each.outside
+            for each in self.metrics
+            if each.container == container and each.outside is not None and each.outside in wanted
+        }
+
+    @property
+    def has_login(self) -> bool:
+        """Whether its site's visitors log in: without a site, or with a public one, there is no client either."""
+        site = self.args.fleet.site_of(self.name)
+        return site is not None and site.login is not None
+
     @property
     def client_id(self) -> pulumi.Output[str]:
         """What the service calls itself at Authentik."""
@@ -183,5 +203,5 @@ class Service(pulumi.ComponentResource):
         secrets: Mapping[str, pulumi.Input[str]],
         after: Sequence[pulumi.Resource],
     ) -> Step:
-        opts = pulumi.ResourceOptions(parent=self, depends_on=list(after))
+        opts = pulumi.ResourceOptions(parent=self, depends_on=[*self.args.host.prepared, *after])
         return Step(f"{self.name}-{name}", program=program, facts=facts, secrets=secrets, opts=opts)

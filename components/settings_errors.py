@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _LONGEST_VALUE = 60
+_KEY = "[key]"
+"""What pydantic adds to a location where the key is wrong and not what stands behind it."""
 
 
 def problems_of(error: ValidationError, model: type[BaseModel], at: str = "") -> list[Problem]:
@@ -22,7 +24,7 @@ def problems_of(error: ValidationError, model: type[BaseModel], at: str = "") ->
 
 def _problem(details: ErrorDetails, model: type[BaseModel], at: str) -> Problem:
     loc = details["loc"]
-    path = at + ".".join(str(part) for part in loc)
+    path = at + ".".join(str(part) for part in loc if part != _KEY)
     match details["type"]:
         case "extra_forbidden":
             return Problem(path=path, rule=_unknown(loc), way_out=_known_keys(str(loc[-1]), _model_at(model, loc[:-1])))
@@ -32,6 +34,9 @@ def _problem(details: ErrorDetails, model: type[BaseModel], at: str) -> Problem:
             return Problem(path=path, rule=details["msg"].removeprefix("Value error, "))
         case "model_type" | "dict_type":
             return Problem(path=path, rule=f"must be a block of keys and values, got {_shown(details['input'])}")
+        case "too_long" | "too_short":
+            rule = "must have" + details["msg"].partition(" should have")[2].partition(" after")[0]
+            return Problem(path=path, rule=f"{rule}, got {_shown(details['input'])}")
         case _:
             rule = details["msg"].removeprefix("Input ").replace("should be", "must be")
             return Problem(path=path, rule=f"{rule}, got {_shown(details['input'])}")

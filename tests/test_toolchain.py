@@ -475,6 +475,15 @@ def test_caddy_is_built_once_and_another_version_only_on_demand(checkout: Checko
     assert checkout.engine.with_name("caddy").read_text() != "other"
 
 
+def test_promtool_is_built_without_what_nothing_here_uses(checkout: Checkout) -> None:
+    log = put_go(checkout)
+    script = "from kitestacks.console import Console; from toolchain import promtool; print(promtool.ensure(Console()))"
+
+    assert checkout.python(script) == str(checkout.engine.with_name("promtool"))
+    assert checkout.record()["promtool"]["version"] == versions.PROMETHEUS_MODULE[1]
+    assert "-tags remove_all_sd" in log.read_text()
+
+
 def test_broken_record_is_no_record(checkout: Checkout) -> None:
     checkout.fill_mirror()
     checkout.works("--mirror", str(checkout.mirror))

@@ -24,6 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--from-source", action="store_true", help="build all of it from Go modules, about 10 min")
     how.add_argument("--fetch-only", action="store_true", help="never build: PATH, mirror or download")
     parser.add_argument("--caddy", action="store_true", help="also build Caddy, for the rehearsal's images")
+    parser.add_argument("--promtool", action="store_true", help="also build promtool, for the tests of the monitoring")
     parser.add_argument("--json", action="store_true", help="print the record as JSON")
 
 
@@ -34,9 +35,10 @@ def run(args: argparse.Namespace) -> int:
         allow_build=not args.fetch_only, console=console, mirror=args.mirror, from_source=args.from_source
     )
     pieces = dict(made.pieces)
-    if args.caddy:
-        toolchain.caddy.ensure(console)
-        pieces = files.load()
+    for wanted, program in ((args.caddy, toolchain.caddy), (args.promtool, toolchain.promtool)):
+        if wanted:
+            program.ensure(console)
+            pieces = files.load()
     if args.json:
         report = {"bin": str(made.bin), "home": str(made.home), "offline": made.offline, "pieces": pieces}
         console.result(json.dumps(report, indent=2))

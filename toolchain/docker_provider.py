@@ -76,7 +76,7 @@ def from_source(engine: Path, env: Mapping[str, str], console: Console) -> Path:
             console,
             title="build the Docker provider from Go modules",
             expect="about 4 min on two cores",
-            symbols=f"-X main.version={versions.DOCKER_PROVIDER}",
+            flags=gobuild.linker(f"-X main.version={versions.DOCKER_PROVIDER}"),
         )
         return _install(program, engine, env)
 

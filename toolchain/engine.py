@@ -90,7 +90,7 @@ def from_source(console: Console) -> Path:
         console,
         title="build the engine from Go modules",
         expect="about 6 min on two cores",
-        symbols=f"-X {versions.ENGINE_VERSION_SYMBOL}=v{versions.ENGINE}",
+        flags=gobuild.linker(f"-X {versions.ENGINE_VERSION_SYMBOL}=v{versions.ENGINE}"),
     )
     version_of(FILE)
     return FILE

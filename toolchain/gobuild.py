@@ -18,7 +18,7 @@ from toolchain import versions
 from toolchain.files import BUILD, UnavailableError, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from kitestacks.console import Console
 
@@ -65,8 +65,20 @@ def download(folder: Path, module: str, version: str, console: Console) -> Path:
     return Path(answer["Dir"])
 
 
+def linker(symbols: str = "") -> tuple[str, str]:
+    """The linker's flags: no debugging tables, and `-X name=value` settings."""
+    return ("-ldflags", f"-s -w {symbols}".strip())
+
+
 def build(
-    folder: Path, package: str, target: Path, console: Console, *, title: str, expect: str, symbols: str = ""
+    folder: Path,
+    package: str,
+    target: Path,
+    console: Console,
+    *,
+    title: str,
+    expect: str,
+    flags: Sequence[str],
 ) -> None:
     """Build one program of a module folder and leave nothing else behind.
 
@@ -77,7 +89,7 @@ def build(
         console: Where the progress goes.
         title: What is built.
         expect: How long it takes on two cores, in words.
-        symbols: `-X name=value` settings for the linker.
+        flags: More of Go's own: those of `linker`, build tags.
 
     Raises:
         UnavailableError: Go is missing.
@@ -87,7 +99,8 @@ def build(
         console.run(
             [
                 *(_go(), "build", "-v", "-mod=mod", "-trimpath", "-buildvcs=false"),
-                *("-ldflags", f"-s -w {symbols}".strip(), "-o", part, package),
+                *flags,
+                *("-o", part, package),
             ],
             title=title,
             expect=expect,

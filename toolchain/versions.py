@@ -42,6 +42,9 @@ PROVIDER_REPLACES = {
 
 CADDY_MODULE = ("github.com/caddyserver/caddy/v2", "v2.11.4")
 
+PROMETHEUS_MODULE = ("github.com/prometheus/prometheus", "v0.314.0")
+"""Prometheus 3.14.0, as Go counts it; Pulumi.monk.yaml pins the image of the same version."""
+
 KNOWN_GOOD = {
     "pulumi": "0942c46cf07ab929267d41e8c6fabc7f4cb27d38faa23beb482be19eefe3e3d4",
     "pulumi-resource-docker": "e13cd562e0217aa15be144b6a7cdcbd136e61a7da645b004ce5eedb7f51473be",

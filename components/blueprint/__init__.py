@@ -15,15 +15,21 @@ from components.blueprint.entries import Blueprint
 from components.login import OidcClient, ProxyLogin
 
 if TYPE_CHECKING:
-    from components.fleet import Fleet
+    from collections.abc import Iterable, Mapping
+
+    from components.fleet import Site
+    from components.login import Login
 
 
-def login(fleet: Fleet) -> str:
+def login(declared: Iterable[Site], *, address: str, gone: Mapping[str, Login]) -> str:
     """Groups, providers, applications, who may enter, and the outpost: for every site that has a login.
 
-    Sites that no file declares any more are taken out of Authentik, and nothing else ever is.
+    Args:
+        declared: The sites of the fleet.
+        address: Authentik's own, as browsers know it.
+        gone: What no file declares any more, by service; it is taken out, and nothing else ever is.
     """
-    sites = sorted((site for site in fleet.sites if site.login), key=lambda site: site.service)
+    sites = sorted((site for site in declared if site.login), key=lambda site: site.service)
     blueprint = Blueprint(name="KiteStacks login")
     blueprint.add(groundwork.flows())
     blueprint.add(groundwork.groups(sites))
@@ -35,13 +41,13 @@ def login(fleet: Fleet) -> str:
             blueprint.add(applications.proxy_provider(site, site.login))
         blueprint.add(applications.application(site))
     proxied = [site for site in sites if isinstance(site.login, ProxyLogin)]
-    blueprint.add(groundwork.outpost(proxied, f"https://{fleet.login_host}"))
-    blueprint.add(applications.gone(fleet.undeclared_logins))
+    blueprint.add(groundwork.outpost(proxied, address))
+    blueprint.add(applications.gone(gone))
     return blueprint.text()
 
 
-def first_admin(fleet: Fleet) -> str:
+def first_admin(domain: str) -> str:
     """Authentik's first administrator with password and API token, which shuts the page for a first visitor."""
     blueprint = Blueprint(name="KiteStacks first administrator")
-    blueprint.add(groundwork.administrator(fleet.domain))
+    blueprint.add(groundwork.administrator(domain))
     return blueprint.text()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.backup import Backup
+from components.edge import SHARED
 from components.host import ContainerArgs, File
+from components.metrics import Metrics
 from components.model import StateClass
 from components.service import Service
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
     import pulumi
 
+    from components.fleet import Fleet
     from components.service import ServiceArgs
 
 _METRICS_PORT = 2000
@@ -34,6 +37,15 @@ class Cloudflared(Service):
 
     state = StateClass.STATELESS
     backup = Backup(disposable="its token can be fetched again at any time")
+    metrics = (
+        Metrics(container="cloudflared", port=_METRICS_PORT, outside=_METRICS_PORT),
+        Metrics(container=f"cloudflared-{SHARED}", port=_METRICS_PORT, outside=_METRICS_PORT + 1),
+    )
+
+    @classmethod
+    def metrics_on(cls, fleet: Fleet, host: str) -> tuple[Metrics, ...]:
+        serves_shared = any(host in site.hosts for site in fleet.shared_sites)
+        return cls.metrics if serves_shared else cls.metrics[:1]
 
     def create(self, name: str, args: ServiceArgs) -> Mapping[str, pulumi.Input[str]]:
         names = {}
@@ -53,6 +65,7 @@ class Cloudflared(Service):
                     health=["cloudflared", "tunnel", "--metrics", f"localhost:{_METRICS_PORT}", "ready"],
                     memory=args.settings.memory,
                     user=_USER,
+                    ports=self.metrics_ports(container),
                 ),
             ).name
         return names

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from components.backup import Backup
 from components.host import ContainerArgs, Mount
+from components.metrics import Metrics
 from components.model import StateClass
 from components.service import Service
 
@@ -28,6 +29,7 @@ class NodeExporter(Service):
 
     state = StateClass.STATELESS
     backup = Backup(disposable="it keeps nothing")
+    metrics = (Metrics(container="", port=PORT, outside=PORT),)
 
     def create(self, name: str, args: ServiceArgs) -> Mapping[str, pulumi.Input[str]]:
         address = f"{args.host.settings.tailscale_address}:{PORT}"

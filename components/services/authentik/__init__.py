@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from pydantic import Field, field_validator
@@ -13,7 +14,7 @@ from components.blueprint.tags import SECRETS
 from components.databases import POSTGRES_PORT
 from components.folders import DataFolder
 from components.host import ContainerArgs, File, Mount
-from components.login import CLIENT_ID, CLIENT_SECRET, OidcClient
+from components.login import CLIENT_ID, CLIENT_SECRET, LOGIN_SERVICE, OidcClient
 from components.metrics import Metrics
 from components.model import ServiceSettings, StateClass
 from components.needs import Need
@@ -24,7 +25,6 @@ from components.services.authentik_db import DATABASE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     import pulumi
 
@@ -36,8 +36,9 @@ _METRICS_PORT = 9300
 _OWNER = "1000:1000"
 _SHARED_MEMORY = 512
 """MiB of /dev/shm, which is the image's folder for temporary files (`lifecycle/container/compose.yml`)."""
-_OURS = "custom/kitestacks"
-"""The folder below /blueprints that holds ours; the owner's lie in `custom`, what Authentik ships beside it."""
+_LOGIN = "custom/kitestacks/login.yaml"
+_FIRST_ADMIN = "custom/kitestacks/first-admin.yaml"
+"""Below /blueprints, where Authentik's own lie; nothing may be mounted over that folder itself."""
 _FOLDERS = ("data", "certs", "templates")
 _TRUSTED_PROXIES = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 """Authentik's own list, without IPv6: the loopback device and Docker's networks, where the connectors are."""
@@ -63,8 +64,8 @@ class AuthentikSettings(ServiceSettings):
 class Authentik(Service):
     """A server and a worker over one database, on every host that lists them: any copy answers, so any host may go.
 
-    Creates: the containers `authentik-server` and `authentik-worker`, their data folders, and the steps that apply two
-    blueprints: the login of every declared site, and the first administrator.
+    Creates: the containers `authentik-server` and `authentik-worker`, their data folders, and the steps that apply the
+    rendered blueprints: the login of every declared site, and on one host the first administrator.
     Leaves out: the database (`authentik-db`), people, and what the owner's own blueprints declare.
 
     What is uploaded to one host's `/data` (icons) is not seen by the other host's copy. No secret is in the
@@ -99,25 +100,28 @@ class Authentik(Service):
             "secret-key": File(content=self.secret("secret-key"), private=True),
             "database-password": File(content=args.vault.value(_DATABASE_SERVICE, "password"), private=True),
         }
+        secrets = {_LOGIN: self._clients()}
+        rendered = {_LOGIN: self._login()}
+        if args.host.name == _administrators_host(args.fleet):
+            secrets[_FIRST_ADMIN] = {key: self.secret(key) for key in ("admin-password", "api-token")}
+            rendered[_FIRST_ADMIN] = first_admin(args.fleet.domain)
+        named = {key: File(content=value, private=True) for each in secrets.values() for key, value in each.items()}
+        files = {f"/blueprints/{path}": File(content=text) for path, text in {**rendered, **self._owners()}.items()}
         server = self.container(f"{name}-server", self._container("server", own, {}))
-        texts = {"login": login(args.fleet), "first-admin": first_admin(args.fleet)}
-        clients = self._clients()
-        admin = {key: self.secret(key) for key in ("admin-password", "api-token")}
-        files = {f"/blueprints/{_OURS}/{key}.yaml": File(content=text) for key, text in texts.items()}
-        files |= {
-            f"/blueprints/custom/{file.name}": File(content=file.read_text("utf-8")) for file in self._own_files()
-        }
-        private = {key: File(content=value, private=True) for key, value in {**clients, **admin}.items()}
-        worker = self.container(f"{name}-worker", self._container("worker", own | private, files))
-        step: pulumi.Resource = worker
-        for key, secrets in (("login", clients), ("first-admin", admin)):
-            facts = {
-                "container": self.physical(f"{name}-worker"),
-                "blueprint": f"{_OURS}/{key}.yaml",
-                "digest": sha256(texts[key].encode()).hexdigest(),
-            }
-            program = "services.authentik.apply_blueprint"
-            step = self.step(key, program=program, facts=facts, secrets=secrets, after=[step])
+        worker = self.container(f"{name}-worker", self._container("worker", own | named, files))
+        applied: pulumi.Resource = worker
+        for path, text in rendered.items():
+            applied = self.step(
+                PurePosixPath(path).stem,
+                program="services.authentik.apply_blueprint",
+                facts={
+                    "container": self.physical(f"{name}-worker"),
+                    "blueprint": path,
+                    "digest": sha256(text.encode()).hexdigest(),
+                },
+                secrets=secrets[path],
+                after=[applied],
+            )
         return {"server": server.name, "worker": worker.name}
 
     def _container(self, role: str, secrets: Mapping[str, File], files: Mapping[str, File]) -> ContainerArgs:
@@ -129,7 +133,7 @@ class Authentik(Service):
             image=args.settings.image,
             command=[role],
             env=self._environment(),
-            files={f"{SECRETS}/{key}": file for key, file in secrets.items()} | files,
+            files={**{f"{SECRETS}/{key}": file for key, file in secrets.items()}, **files},
             mounts=[Mount(source=self.data(f"authentik/{each}"), target=f"/{each}") for each in _FOLDERS],
             health=["ak", "healthcheck"],
             memory=args.settings.memory,
@@ -174,8 +178,19 @@ class Authentik(Service):
             for key in (CLIENT_ID, CLIENT_SECRET)
         }
 
-    def _own_files(self) -> list[Path]:
-        return [file_of(path) for path in self.args.settings.blueprints]
+    def _login(self) -> str:
+        fleet = self.args.fleet
+        return login(fleet.sites, address=f"https://{fleet.login_host}", gone=fleet.undeclared_logins)
+
+    def _owners(self) -> dict[str, str]:
+        """The owner's own blueprints, which the worker finds and applies by itself."""
+        return {f"custom/{file.name}": file.read_text("utf-8") for file in map(file_of, self.args.settings.blueprints)}
+
+
+def _administrators_host(fleet: Fleet) -> str:
+    """The one host that makes the first administrator: the database's, if Authentik stands there too."""
+    hosts = fleet.hosts_of(LOGIN_SERVICE)
+    return next((host for host in fleet.hosts_of(_DATABASE_SERVICE) if host in hosts), hosts[0])
 
 
 SERVICE = Authentik

@@ -29,9 +29,19 @@ func servicePart(ctx context.Context, _ []string) int {
 		addresses = append(addresses, ":"+port)
 	}
 	return serve(ctx, addresses, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if sick() {
+			http.Error(w, "sick: a drill said so", http.StatusInternalServerError)
+			return
+		}
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		fmt.Fprintf(w, "service %s on host %s\n", name, host)
 	}))
+}
+
+// sick tells whether a drill wrote so into a file of this container: the program runs on, and answers nobody well.
+func sick() bool {
+	said, err := os.ReadFile("/sick")
+	return err == nil && strings.TrimSpace(string(said)) == "sick"
 }
 
 // ports are the service's, the first that of its visitors.

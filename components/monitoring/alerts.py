@@ -1,0 +1,126 @@
+"""Alerts: when Prometheus raises one, written by a small builder and checked by `promtool check rules`.
+
+The form is that of `prometheus/prometheus:docs/configuration/alerting_rules.md`; the figures' names are those of
+Node Exporter's own mixin and of cloudflared (`cloudflare/cloudflared:supervisor/metrics.go`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from components.monitoring.scrape import LOGIN_JOB, NODE_JOB
+
+_FILES = 'fstype!~"tmpfs|ramfs|squashfs|overlay"'
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alert:
+    """One rule.
+
+    Attributes:
+        name: As it is shown.
+        expression: PromQL; each series that it yields is one alert.
+        lasting: How long it must hold.
+        severity: critical: somebody is locked out or data is at risk; warning: it will be.
+        summary: One line for a person; `{{ $labels.host }}` is filled in.
+        action: What to do.
+    """
+
+    name: str
+    expression: str
+    lasting: str
+    severity: str
+    summary: str
+    action: str
+
+    def document(self) -> dict[str, Any]:
+        """As Prometheus reads it."""
+        return {
+            "alert": self.name,
+            "expr": self.expression,
+            "for": self.lasting,
+            "labels": {"severity": self.severity},
+            "annotations": {"summary": self.summary, "description": self.action},
+        }
+
+
+HOSTS = (
+    Alert(
+        name="HostDown",
+        expression=f'up{{job="{NODE_JOB}"}} == 0',
+        lasting="3m",
+        severity="critical",
+        summary="{{ $labels.host }} does not answer",
+        action="Is it on, and in the tailnet? The runbook has a page for each host that is gone.",
+    ),
+    Alert(
+        name="DiskFull",
+        expression=f"node_filesystem_avail_bytes{{{_FILES}}} / node_filesystem_size_bytes{{{_FILES}}} < 0.10",
+        lasting="10m",
+        severity="critical",
+        summary="{{ $labels.host }}: {{ $labels.mountpoint }} has {{ $value | humanizePercentage }} left",
+        action="docker system df shows what images hold; du -x the data root.",
+    ),
+    Alert(
+        name="DiskFullSoon",
+        expression=f"predict_linear(node_filesystem_avail_bytes{{{_FILES}}}[6h], 24 * 3600) < 0",
+        lasting="1h",
+        severity="warning",
+        summary="{{ $labels.host }}: {{ $labels.mountpoint }} is full within a day at this pace",
+        action="Find what grows before it is full.",
+    ),
+    Alert(
+        name="DiskReadOnly",
+        expression=f"node_filesystem_readonly{{{_FILES}}} == 1",
+        lasting="5m",
+        severity="critical",
+        summary="{{ $labels.host }}: {{ $labels.mountpoint }} is read-only",
+        action="dmesg says why; a failing disk is the usual reason.",
+    ),
+    Alert(
+        name="MemoryLow",
+        expression="node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes < 0.10",
+        lasting="10m",
+        severity="warning",
+        summary="{{ $labels.host }} has {{ $value | humanizePercentage }} of its memory left",
+        action="docker stats shows which container took it.",
+    ),
+)
+SERVICES = (
+    Alert(
+        name="TargetDown",
+        expression=f'up{{job!~"{NODE_JOB}|{LOGIN_JOB}"}} == 0',
+        lasting="5m",
+        severity="warning",
+        summary="{{ $labels.container }} on {{ $labels.host }} gives no figures",
+        action="docker ps and docker logs on that host.",
+    ),
+)
+EDGE = (
+    Alert(
+        name="LoginFailing",
+        expression=f'up{{job="{LOGIN_JOB}"}} == 0',
+        lasting="2m",
+        severity="critical",
+        summary="The login page does not answer, or its certificate is not good",
+        action="Nobody can log in anywhere: docker ps on the hosts that have authentik, then the tunnel.",
+    ),
+    Alert(
+        name="TunnelDown",
+        expression="cloudflared_tunnel_ha_connections < 1",
+        lasting="3m",
+        severity="critical",
+        summary="{{ $labels.container }} on {{ $labels.host }} has no connection to Cloudflare",
+        action="docker restart {{ $labels.container }}; the runbook goes on under Tunnel down.",
+    ),
+)
+GROUPS = {"hosts": HOSTS, "services": SERVICES, "edge": EDGE}
+
+
+def render() -> str:
+    """The rule file."""
+    groups = [{"name": name, "rules": [alert.document() for alert in alerts]} for name, alerts in GROUPS.items()]
+    return yaml.safe_dump({"groups": groups}, sort_keys=False, width=120)

@@ -1,0 +1,159 @@
+"""Prometheus's own checker accepts what is rendered, and its rules do what they say."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from components.monitoring import alerts, dashboards
+from tests.services.plans import containers_of, files
+from toolchain import promtool, versions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONFIG = "/etc/prometheus/prometheus.yml"
+NODE = 'job="node",host="monk"'
+FULL = f'{{{NODE},mountpoint="/",fstype="ext4"}}'
+
+
+def check(*arguments: str | Path, cwd: Path) -> str:
+    program = promtool.find()
+    if program is None:
+        pytest.skip("no promtool here: python3 -m kitestacks toolchain --promtool")
+    done = subprocess.run(
+        [program, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The files of monk's Prometheus, with the paths that it names moved below one folder."""
+    for path, text in files(containers_of("prometheus", "monk")["prometheus"]).items():
+        file = tmp_path / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        moved = text.replace("/etc/", f"{tmp_path}/etc/").replace("/run/", f"{tmp_path}/run/")
+        file.write_text(moved if path == CONFIG else text)
+    return tmp_path
+
+
+def test_the_configuration_and_its_rules_are_accepted(folder: Path) -> None:
+    said = check("check", "config", "--lint=all", "--lint-fatal", folder / CONFIG.lstrip("/"), cwd=folder)
+
+    assert "SUCCESS: 1 rule files found" in said
+    assert f"{sum(map(len, alerts.GROUPS.values()))} rules found" in said
+
+
+def test_a_configuration_with_a_fault_is_not(folder: Path) -> None:
+    file = folder / CONFIG.lstrip("/")
+    file.write_text(file.read_text().replace("credentials_file:", "credential_file:"))
+
+    with pytest.raises(AssertionError, match="credential_file"):
+        check("check", "config", file, cwd=folder)
+
+
+def test_every_query_of_every_dashboard_is_promql(tmp_path: Path) -> None:
+    queries = [panel.query for panels in dashboards.BOARDS.values() for panel in panels]
+    # `$__rate_interval` is Grafana's, which writes a duration there.
+    rules = [
+        {"record": f"query_{number}", "expr": query.replace("$__rate_interval", "1m")}
+        for number, query in enumerate(queries)
+    ]
+    (tmp_path / "queries.yml").write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
+
+    assert f"{len(queries)} rules found" in check("check", "rules", "queries.yml", cwd=tmp_path)
+
+
+def test_the_checker_is_of_the_version_that_runs() -> None:
+    image = containers_of("prometheus", "monk")["prometheus"].inputs["image"]
+    major, minor, patch = image.rpartition(":v")[2].split(".")
+
+    # Go counts Prometheus 3.14.0 as 0.314.0.
+    assert versions.PROMETHEUS_MODULE[1] == f"v0.{major}{int(minor):02}.{patch}"
+
+
+def series(name: str, values: str) -> dict[str, str]:
+    return {"series": name, "values": values}
+
+
+@pytest.mark.parametrize(
+    ("alert", "given", "minute"),
+    [
+        ("HostDown", [series(f"up{{{NODE}}}", "0x30")], 4),
+        (
+            "DiskFull",
+            [
+                series(f"node_filesystem_avail_bytes{FULL}", "9x30"),
+                series(f"node_filesystem_size_bytes{FULL}", "100x30"),
+            ],
+            12,
+        ),
+        ("DiskFullSoon", [series(f"node_filesystem_avail_bytes{FULL}", "1000-1x600")], 480),
+        ("DiskReadOnly", [series(f"node_filesystem_readonly{FULL}", "1x30")], 6),
+        (
+            "MemoryLow",
+            [
+                series(f"node_memory_MemAvailable_bytes{{{NODE}}}", "5x30"),
+                series(f"node_memory_MemTotal_bytes{{{NODE}}}", "100x30"),
+            ],
+            12,
+        ),
+        ("TargetDown", [series('up{job="litellm",host="monk",container="litellm"}', "0x30")], 6),
+        ("LoginFailing", [series('up{job="login",instance="auth.kitestacks.com"}', "0x30")], 3),
+        ("TunnelDown", [series('cloudflared_tunnel_ha_connections{host="monk",container="cloudflared"}', "0x30")], 4),
+    ],
+)
+def test_a_fault_raises_its_alert_and_no_other(
+    tmp_path: Path, alert: str, given: list[dict[str, str]], minute: int
+) -> None:
+    fires(tmp_path, given, minute, {alert})
+
+
+def test_what_is_well_raises_none(tmp_path: Path) -> None:
+    well = [
+        series(f"up{{{NODE}}}", "1x600"),
+        series('up{job="litellm",host="monk",container="litellm"}', "1x600"),
+        series('up{job="login",instance="auth.kitestacks.com"}', "1x600"),
+        series(f"node_filesystem_avail_bytes{FULL}", "50x600"),
+        series(f"node_filesystem_size_bytes{FULL}", "100x600"),
+        series(f"node_filesystem_readonly{FULL}", "0x600"),
+        series(f"node_memory_MemAvailable_bytes{{{NODE}}}", "50x600"),
+        series(f"node_memory_MemTotal_bytes{{{NODE}}}", "100x600"),
+        series('cloudflared_tunnel_ha_connections{host="monk",container="cloudflared"}', "4x600"),
+    ]
+    fires(tmp_path, well, 590, set())
+
+
+def test_a_full_memory_disk_is_no_full_disk(tmp_path: Path) -> None:
+    memory = FULL.replace("ext4", "tmpfs")
+    fires(
+        tmp_path,
+        [
+            series(f"node_filesystem_avail_bytes{memory}", "0x30"),
+            series(f"node_filesystem_size_bytes{memory}", "100x30"),
+        ],
+        20,
+        set(),
+    )
+
+
+def fires(folder: Path, given: list[dict[str, str]], minute: int, expected: set[str]) -> None:
+    """Prometheus's own rule test: which alerts are firing at a minute of these figures."""
+    (folder / "rules.yml").write_text(alerts.render())
+    wanted: list[dict[str, Any]] = [
+        {"expr": f'count by (alertname) (ALERTS{{alertstate="firing",alertname="{name}"}})', "eval_time": f"{minute}m"}
+        | {"exp_samples": [{"labels": f'{{alertname="{name}"}}', "value": 1}] if name in expected else []}
+        for name in (alert.name for group in alerts.GROUPS.values() for alert in group)
+    ]
+    test = {
+        "rule_files": ["rules.yml"],
+        "evaluation_interval": "1m",
+        "tests": [{"interval": "1m", "input_series": given, "promql_expr_test": wanted}],
+    }
+    (folder / "test.yml").write_text(yaml.safe_dump(test, sort_keys=False))
+    check("test", "rules", "test.yml", cwd=folder)
