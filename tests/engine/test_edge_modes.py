@@ -32,6 +32,9 @@ CHECKS_SECONDS = 2 + 5
 
 @pytest.fixture(scope="module")
 def deployed(docker_lab: Lab) -> Lab:
+    """Both hosts with the portal, and nothing that it can do without."""
+    docker_lab.files.keep("cloudflared", "site-proxy", "portal")
+    docker_lab.render()
     for stack in ("kscloud1", "monk"):
         docker_lab.up(stack)
     return docker_lab
