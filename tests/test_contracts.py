@@ -30,9 +30,11 @@ PRIVATE = {"kscloud1": "100.64.0.2", "monk": "100.64.0.1"}
 DATA = {"kscloud1": "/opt/kitestacks/docker", "monk": "/home/kite/kitestacks-live/docker"}
 NEEDED_CAPABILITIES = {
     "bookstack": ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_KILL", "CAP_SETGID", "CAP_SETUID"],
+    "karakeep": ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER"],
     "kavita": ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SETGID", "CAP_SETUID"],
     "portal": ["CAP_NET_BIND_SERVICE"],
     "site-proxy": ["CAP_NET_BIND_SERVICE"],
+    "uptime-kuma": ["CAP_NET_RAW"],
 }
 """What may be added back, by container; everything else runs without any."""
 
