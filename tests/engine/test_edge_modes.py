@@ -13,7 +13,7 @@ import pytest
 from components.edge.promises import CONNECTOR_SECONDS
 from rehearsal import helpers, processes
 from rehearsal.daemon import Daemon
-from rehearsal.drill import Probe
+from rehearsal.drill.probe import Probe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
