@@ -7,7 +7,7 @@ stops the preview with the line to add.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
@@ -150,6 +150,21 @@ def _sites_have_a_login(fleet: Fleet) -> Iterator[Problem]:
             )
 
 
+def _one_hostname_per_login(fleet: Fleet) -> Iterator[Problem]:
+    """A service is one client of Authentik, whose application leads to one address."""
+    claims: dict[str, dict[str, str]] = defaultdict(dict)
+    for _, name, path, settings in declared_blocks(fleet):
+        if settings.site and service_class(name).login and not settings.site.public:
+            claims[name].setdefault(settings.site.hostname, path)
+    for name, hostnames in claims.items():
+        if len(hostnames) > 1:
+            yield Problem(
+                path=f"{next(iter(hostnames.values()))}.site.hostname",
+                rule=f"must be the same on every host: {name} has one login, got {' and '.join(hostnames)}",
+                way_out="give it one hostname and write `shared: true` in each file",
+            )
+
+
 def _needed_services_are_there(fleet: Fleet) -> Iterator[Problem]:
     for _, name, path, _ in declared_blocks(fleet):
         for need in service_class(name).needs(fleet):
@@ -196,11 +211,14 @@ def _rotations_agree(fleet: Fleet) -> Iterator[Problem]:
 
 def _owner_secrets_are_set(fleet: Fleet) -> Iterator[Problem]:
     config = pulumi.Config(GIVEN)
-    for name, settings in fleet.own.service_settings.items():
+    blocks: dict[str, Any] = {f"services.{name}": block for name, block in fleet.own.service_settings.items()}
+    if fleet.own.host.setup is not None:
+        blocks["host.setup"] = fleet.own.host.setup
+    for at, settings in blocks.items():
         for path, secret in settings.owner_secrets.items():
             if config.get_secret(secret) is None:
                 yield Problem(
-                    path=f"services.{name}.{path}",
+                    path=f"{at}.{path}",
                     rule=f"names the secret {secret!r}, which must be set, encrypted",
                     way_out=f"type: pulumi config set --secret {GIVEN}:{secret} -s {fleet.here}",
                 )
@@ -226,6 +244,7 @@ RULES = (
     _one_service_per_hostname,
     _sites_can_answer,
     _sites_have_a_login,
+    _one_hostname_per_login,
     _needed_services_are_there,
     _rotations_name_secrets,
     _rotations_agree,

@@ -28,6 +28,7 @@ from pydantic import (
 
 from components.edge.load_balancer import LoadBalancerSettings
 from components.errors import Problem, ProgramError
+from components.host_setup.settings import HostSetupSettings
 from components.model import Model
 from components.services import KNOWN_SERVICES
 from components.settings_errors import problems_of
@@ -69,6 +70,9 @@ class HostSettings(Model):
     start_timeout: Duration = Field(
         default="3m0s", description="How long `up` waits for a container to become healthy."
     )
+    setup: HostSetupSettings | None = Field(
+        default=None, description="Prepares the machine over SSH. Without it the host is prepared by hand."
+    )
 
 
 class EdgeSettings(Model):
@@ -82,6 +86,14 @@ class EdgeSettings(Model):
     )
     load_balancer: LoadBalancerSettings | None = Field(
         default=None, description="Needed for `failover: load-balancer`; may stay while it is not in use."
+    )
+
+
+class GuardSettings(Model):
+    """What a plan that could lose data has to show for itself."""
+
+    restore_days: int = Field(
+        default=35, ge=1, description="Days for which a proven restore excuses a plan that could lose data."
     )
 
 
@@ -123,6 +135,9 @@ class StackFile(Model):
     tailnet: TailnetSettings | None = Field(
         default=None,
         description="Only in the foundation's file. Without it the private network's policy is not managed from here.",
+    )
+    guards: GuardSettings = Field(
+        default_factory=GuardSettings, description="What a plan that could lose data has to show for itself."
     )
     images: dict[str, str] = Field(
         default_factory=dict,

@@ -64,7 +64,7 @@ class Recorded:
     error_hooks: tuple[str, ...]
     protect: bool
     secret_outputs: tuple[str, ...]
-    dependencies: tuple[str, ...]
+    dependencies: frozenset[str]
 
 
 @dataclass
@@ -107,7 +107,7 @@ class Recorder(pulumi.runtime.Mocks):
                 error_hooks=tuple(request.hooks.on_error),
                 protect=request.protect,
                 secret_outputs=tuple(request.additionalSecretOutputs),
-                dependencies=tuple(request.dependencies),
+                dependencies=frozenset(urn.rpartition("::")[2] for urn in request.dependencies),
             )
         )
 

@@ -121,11 +121,8 @@ class Forgejo(Service):
         return {"container": container.name}
 
     def _file(self, secret: str) -> pulumi.Output[str]:
-        """The secret as Forgejo reads it: its keys are base64 for addresses, without padding (`modules/generate`)."""
         value = self.secret(secret)
-        if not self.secrets[secret].key:
-            return value
-        return value.apply(lambda key: key.replace("+", "-").replace("/", "_").rstrip("="))
+        return value.apply(spelled) if self.secrets[secret].key else value
 
     def _environment(self) -> dict[str, pulumi.Input[str]]:
         settings = self.args.settings
@@ -154,6 +151,14 @@ class Forgejo(Service):
             "metrics__ENABLED": "true",
         }
         return {f"FORGEJO__{key}": value for key, value in values.items()}
+
+
+def spelled(key: str) -> str:
+    """A key as Forgejo reads it: base64 for addresses, without padding (`forgejo:modules/generate`).
+
+    One that it can't read is thrown away for a new one at each start.
+    """
+    return key.replace("+", "-").replace("/", "_").rstrip("=")
 
 
 SERVICE = Forgejo

@@ -143,8 +143,9 @@ class _Forgejo:
 
 
 def _rows(table: str) -> list[list[str]]:
-    """The lines of a table of Forgejo's command, below its heading."""
-    return [line.split() for line in table.splitlines() if line[:1].isdigit()]
+    """The lines of a table of Forgejo's command, which begin with a number; what it logs besides begins with a day."""
+    rows = [line.split() for line in table.splitlines()]
+    return [row for row in rows if len(row) > 1 and row[0].isdigit()]
 
 
 def _column(table: str, index: int) -> set[str]:

@@ -27,8 +27,8 @@ def connected(address: str) -> Iterator[Kuma]:
     Raises:
         StepError: nobody answers at the address.
     """
-    kuma = Kuma()
-    wait_until(lambda: kuma.connect(address), "Uptime Kuma")
+    kuma = Kuma(address)
+    kuma.connect()
     try:
         yield kuma
     finally:
@@ -38,20 +38,27 @@ def connected(address: str) -> Iterator[Kuma]:
 class Kuma:
     """One connection. What Kuma sends by itself is kept, the newest of each kind, until it is asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str) -> None:
+        self._address = address
         self._socket = socketio.Client(reconnection=False)
         self._socket.on("*", self._keep)
         self._news = threading.Condition()
         self._kept: dict[str, Any] = {}
 
-    def connect(self, address: str) -> bool:
-        """Whether the connection stands, and Kuma has said whether it wants a login."""
-        try:
-            self._socket.connect(address, transports=["websocket"], wait_timeout=_LIMIT)
-        except SocketIOError:
-            return False
+    def connect(self) -> None:
+        """Waits until the connection stands, and Kuma has said whether it wants a login.
+
+        Raises:
+            StepError: nobody answers.
+        """
+        wait_until(self._connects, "Uptime Kuma")
         self._wait(lambda: "autoLogin" in self._kept or "loginRequired" in self._kept, "autoLogin or loginRequired")
-        return True
+
+    def connect_anew(self) -> None:
+        """Connects again, where Kuma may have ended the connection."""
+        self.close()
+        self._kept.clear()
+        self.connect()
 
     def close(self) -> None:
         """Ends the connection."""
@@ -95,6 +102,13 @@ class Kuma:
             self._kept.pop("monitorList", None)
         self.do("getMonitorList")
         return list(self.sent("monitorList").values())
+
+    def _connects(self) -> bool:
+        try:
+            self._socket.connect(self._address, transports=["websocket"], wait_timeout=_LIMIT)
+        except SocketIOError:
+            return False
+        return True
 
     def _keep(self, event: str, *values: Any) -> None:  # noqa: ANN401 - any JSON
         with self._news:

@@ -67,6 +67,7 @@ def _log_in(kuma: Kuma, given: Given, machine: Machine) -> str:
     answer = kuma.ask("login", {"username": user, "password": password, "token": ""})
     if not answer.get("ok") and not answer.get("tokenRequired"):
         done = _set_password(given, machine)
+        kuma.connect_anew()  # Kuma ends every connection of a user whose password changes.
         answer = kuma.ask("login", {"username": user, "password": password, "token": ""})
     container = given.facts["container"]
     if answer.get("tokenRequired"):
