@@ -7,10 +7,11 @@ from typing import Any
 
 import pulumi
 
-from components import contract
+from components import contract, sites
 from components.edge import Edge, foundation_of
 from components.fleet import Fleet
 from components.host import Host
+from components.host_setup.fleet import host_setup_of
 from components.secrets import Vault
 from components.service import ServiceArgs
 from components.settings import read_stack_files, service_class
@@ -21,22 +22,25 @@ async def main() -> dict[str, Any]:
     """What the running stack is made of; returns its outputs."""
     fleet = Fleet(here=pulumi.get_stack(), stacks=read_stack_files())
     contract.check(fleet)
+    reports = [report for report in sites.site_reports(fleet) if fleet.here in report.hosts]
+    sites.show(reports)
 
     foundation = await foundation_of(fleet)
     tailnet = await tailnet_of(fleet)
     vault = Vault("vault", fleet=fleet, made_elsewhere=foundation.secrets if foundation else None)
     edge = Edge("edge", fleet=fleet, foundation=foundation)
-    host = Host(fleet.here, fleet.own)
+    join_keys = foundation.join_keys if foundation else tailnet.host_keys if tailnet else {}
+    host = Host(fleet.here, fleet.own, setup=host_setup_of(fleet, vault, join_keys))
     services = {
         name: service_class(name)(name, ServiceArgs(settings=settings, host=host, fleet=fleet, edge=edge, vault=vault))
         for name, settings in fleet.own.service_settings.items()
     }
     edge.open(services)
 
-    outputs = {} if foundation else replace(edge.foundation, secrets=vault.shared).outputs()
+    outputs = {} if foundation else replace(edge.foundation, secrets=vault.shared, join_keys=join_keys).outputs()
     outputs |= tailnet.outputs() if tailnet else {}
     return outputs | {
-        "sites": {site.hostname: list(site.hosts) for site in fleet.sites if fleet.here in site.hosts},
+        "sites": {report.hostname: report.output() for report in reports},
         "passwords": pulumi.Output.secret(vault.passwords()),
     }
 

@@ -143,6 +143,17 @@ Fqdn = Annotated[
     ),
     Field(description="A full host name, for example www.kitestacks.com."),
 ]
+EmailAddress = Annotated[
+    str,
+    AfterValidator(
+        _matching(
+            rf"[a-z0-9][a-z0-9._+-]{{0,63}}@({_LABEL}\.)+[a-z][a-z0-9-]{{0,61}}[a-z0-9]",
+            "must be a mail address in lower case",
+            "ada@kitestacks.com",
+        )
+    ),
+    Field(description="A mail address, for example ada@kitestacks.com."),
+]
 HostName = Annotated[
     str,
     AfterValidator(_matching(_LABEL, "must be one label of lower-case letters, digits and dashes", "monk")),

@@ -23,15 +23,21 @@ def wake(twin: Twin) -> None:
     Raises:
         CommandError: one did not start.
     """
-    processes.start(twin, "edge", lambda: ["--listen", f"127.0.0.1:{twin.port}", "--connect", twin.connect])
+    processes.start(twin, "edge", lambda: _edge(twin))
     processes.start(twin, "cloud", lambda: _cloud(twin))
     if "tailnet" in names(twin):
         processes.start(twin, "tailnet", lambda: ["--installation", twin.installation])
 
 
+def _edge(twin: Twin) -> list[str]:
+    doors = [f"127.0.0.1:{twin.port}", *([twin.public_edge] if twin.docker is not None else [])]
+    return [*(word for door in doors for word in ("--listen", door)), "--connect", twin.connect]
+
+
 def _cloud(twin: Twin) -> list[str]:
     zone = f"{twin.zone_id}={stack_files.domain()}"
     arguments = ["--account-id", twin.account_id, "--zone", zone, "--connect", twin.connect]
+    arguments += ["--plan", stack_files.plan()]
     return arguments + (["--simulate-docker"] if twin.docker is None else [])
 
 

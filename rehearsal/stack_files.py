@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from components.edge.plans import PLANS
 from components.types import AbsolutePath, CloudflareId, DockerEndpoint, HostName, ImageRef, PrivateAddress
 from rehearsal.cloud.store import DEVICES, write_private
 from rehearsal.twin import ROOT
@@ -46,6 +47,14 @@ def domain(root: Path = ROOT) -> str:
     """The zone that the foundation's file names."""
     edge = _config(_document(root / f"Pulumi.{names(root)[0]}.yaml")).get(f"{PREFIX}edge")
     return str(edge.get("domain", "")) if isinstance(edge, dict) else ""
+
+
+def plan(root: Path = ROOT) -> str:
+    """The zone's plan, as far as the foundation's file says it; the largest where it does not."""
+    edge = _config(_document(root / f"Pulumi.{names(root)[0]}.yaml")).get(f"{PREFIX}edge")
+    balancer = edge.get("load-balancer") if isinstance(edge, dict) else None
+    said = balancer.get("plan") if isinstance(balancer, dict) else None
+    return said if said in PLANS else "enterprise"
 
 
 def images(root: Path = ROOT) -> list[str]:
@@ -124,6 +133,7 @@ def _rehearsed(
 ) -> dict[str, Any]:
     config = {key: value for key, value in _config(real).items() if not _encrypted(value)}
     _swap_host(config.get(f"{PREFIX}host"), twin, door)
+    _swap_public_edge(config.get(f"{PREFIX}services"), twin)
     if f"{PREFIX}edge" in config:
         _swap(
             config, f"{PREFIX}cloudflare-account-id", CloudflareId, lambda _: twin.account_id, default=twin.account_id
@@ -151,6 +161,13 @@ def _swap_host(host: object, twin: Twin, door: str | None) -> None:
     host.setdefault("health-interval", "2s")
     if door:
         host.setdefault("reached-at", door)
+
+
+def _swap_public_edge(services: object, twin: Twin) -> None:
+    """A site proxy that asks another host's tunnel asks the local edge: never the real site."""
+    proxy = services.get("site-proxy") if isinstance(services, dict) else None
+    if isinstance(proxy, dict):
+        proxy["public-edge"] = twin.public_edge
 
 
 def _loopback(address: str, twin: Twin) -> str:

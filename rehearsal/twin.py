@@ -45,6 +45,11 @@ class Twin:
         return self.state / "backend"
 
     @property
+    def public_edge(self) -> str:
+        """Where containers reach the local edge, as they reach Cloudflare otherwise."""
+        return f"{self.connect.rpartition(':')[0]}:{self.port}"
+
+    @property
     def no_daemon(self) -> str:
         """The endpoint that stands for simulated containers: nobody listens there, least of all a real host."""
         return f"unix://{self.state}/simulated.sock"

@@ -21,6 +21,8 @@ os.environ["PULUMI_ERROR_OUTPUT_STRING"] = "true"
 def _no_ambient_account(monkeypatch: pytest.MonkeyPatch) -> None:
     """A token in the developer's shell must not make a test pass."""
     monkeypatch.delenv("CLOUDFLARE_API_TOKEN", raising=False)
+    for name in ("API_KEY", "OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "IDENTITY_TOKEN"):
+        monkeypatch.delenv(f"TAILSCALE_{name}", raising=False)
 
 
 @pytest.fixture
@@ -33,6 +35,12 @@ def golden(request: pytest.FixtureRequest) -> Golden:
 def files(tmp_path: Path) -> StackFiles:
     """Copies of the project's real stack files."""
     return StackFiles.copied_to(tmp_path)
+
+
+@pytest.fixture
+def portal_files(files: StackFiles) -> StackFiles:
+    """Copies of the real stack files with nothing on them but what the portal, a shared site, takes."""
+    return files.keep("cloudflared", "node-exporter", "portal", "site-proxy")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -51,6 +51,15 @@ class StackFiles:
             file.write_text(yaml.safe_dump(document, sort_keys=False))
         return self
 
+    def keep(self, *services: str) -> StackFiles:
+        """Takes every other service out of all files, so that a test speaks of these alone."""
+        for file in self.folder.glob("Pulumi.*.yaml"):
+            document = yaml.safe_load(file.read_text())
+            blocks = document["config"][f"{PREFIX}services"]
+            document["config"][f"{PREFIX}services"] = {name: blocks[name] for name in blocks if name in services}
+            file.write_text(yaml.safe_dump(document, sort_keys=False))
+        return self
+
     def add_host(self, stack: str, like: str = "monk", address: str = "100.64.0.9") -> StackFiles:
         """Another host's file, with the host and the connector of an existing one, and no site."""
         config = yaml.safe_load((self.folder / f"Pulumi.{like}.yaml").read_text())["config"]

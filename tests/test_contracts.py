@@ -28,8 +28,15 @@ CONTAINERS = [
 ]
 PRIVATE = {"kscloud1": "100.64.0.2", "monk": "100.64.0.1"}
 DATA = {"kscloud1": "/opt/kitestacks/docker", "monk": "/home/kite/kitestacks-live/docker"}
-NEEDED_CAPABILITIES = {"portal": ["CAP_NET_BIND_SERVICE"], "site-proxy": ["CAP_NET_BIND_SERVICE"]}
-"""What may be added back, by service; everything else runs without any."""
+NEEDED_CAPABILITIES = {
+    "bookstack": ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_KILL", "CAP_SETGID", "CAP_SETUID"],
+    "karakeep": ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER"],
+    "kavita": ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SETGID", "CAP_SETUID"],
+    "portal": ["CAP_NET_BIND_SERVICE"],
+    "site-proxy": ["CAP_NET_BIND_SERVICE"],
+    "uptime-kuma": ["CAP_NET_RAW"],
+}
+"""What may be added back, by container; everything else runs without any."""
 
 
 def _components() -> list[type[pulumi.ComponentResource]]:
@@ -98,10 +105,9 @@ class TestEveryContainer:
         assert set(container.inputs["logOpts"]) == {"max-size", "max-file"}
 
     def test_has_the_least_capabilities(self, stack: str, container: Recorded) -> None:
-        service = _labels(container)["kitestacks.service"]
         assert stack
         assert container.inputs["capabilities"]["drops"] == ["ALL"]
-        assert container.inputs["capabilities"]["adds"] == NEEDED_CAPABILITIES.get(service, [])
+        assert container.inputs["capabilities"]["adds"] == NEEDED_CAPABILITIES.get(container.inputs["name"], [])
         assert "no-new-privileges:true" in container.inputs["securityOpts"]
         assert not container.inputs.get("privileged")
 
@@ -215,9 +221,8 @@ def test_only_the_connectors_and_sites_are_on_the_edge_network() -> None:
         }
         fronts = {service.front or name for name, service in KNOWN_SERVICES.items() if service.port}
         measured = {each.container for service in KNOWN_SERVICES.values() for each in service.metrics}
-        assert on_edge == {"cloudflared", "cloudflared-shared", "site-proxy"} | ((fronts | measured) & set(networks)), (
-            stack
-        )
+        expected = {"cloudflared", "cloudflared-shared", "site-proxy"} | fronts | measured
+        assert on_edge == expected & set(networks), stack
         assert all(network["aliases"] == [name] for name, each in networks.items() for network in each), stack
 
 

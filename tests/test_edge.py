@@ -33,11 +33,11 @@ def tunnels(run: Run) -> set[str]:
     return {known.inputs["name"] for known in run.recorder.of_type("ZeroTrustTunnelCloudflared").values()}
 
 
-def test_site_of_one_host_is_routed_by_that_host_through_its_own_tunnel(files: StackFiles) -> None:
-    files.edit("kscloud1", "services.portal", None).edit("monk", "services.portal.site.shared", None)
+def test_site_of_one_host_is_routed_by_that_host_through_its_own_tunnel(portal_files: StackFiles) -> None:
+    portal_files.edit("kscloud1", "services.portal", None).edit("monk", "services.portal.site.shared", None)
 
-    monk = run_program("monk", files.folder, references=FOUNDATION)
-    foundation = run_program("kscloud1", files.folder)
+    monk = run_program("monk", portal_files.folder, references=FOUNDATION)
+    foundation = run_program("kscloud1", portal_files.folder)
 
     assert ingress(monk, "monk") == [{"hostname": "www.kitestacks.com", "service": "http://portal:80"}, CATCH_ALL]
     (record,) = monk.recorder.of_type("DnsRecord").values()
@@ -48,9 +48,9 @@ def test_site_of_one_host_is_routed_by_that_host_through_its_own_tunnel(files: S
     assert "cloudflared-shared" not in monk.containers() | foundation.containers()
 
 
-def test_host_writes_the_rules_of_its_own_tunnel_and_of_no_other(files: StackFiles) -> None:
-    monk = run_program("monk", files.folder, references=FOUNDATION)
-    foundation = run_program("kscloud1", files.folder)
+def test_host_writes_the_rules_of_its_own_tunnel_and_of_no_other(portal_files: StackFiles) -> None:
+    monk = run_program("monk", portal_files.folder, references=FOUNDATION)
+    foundation = run_program("kscloud1", portal_files.folder)
 
     assert set(monk.recorder.of_type("ZeroTrustTunnelCloudflaredConfig")) == {"monk-ingress"}
     assert set(foundation.recorder.of_type("ZeroTrustTunnelCloudflaredConfig")) == {
@@ -60,25 +60,25 @@ def test_host_writes_the_rules_of_its_own_tunnel_and_of_no_other(files: StackFil
     assert not tunnels(monk), "a tunnel's identity belongs to the foundation"
 
 
-def test_third_host_is_one_more_file(files: StackFiles) -> None:
-    files.add_host("attic")
+def test_third_host_is_one_more_file(portal_files: StackFiles) -> None:
+    portal_files.add_host("attic")
     portal = {"hostname": "www.kitestacks.com", "shared": True, "public": True}
-    files.edit("attic", "services.site-proxy", {"image": "caddy:2.11.4-alpine"})
-    files.edit("attic", "services.portal", {"image": "caddy:2.11.4-alpine", "site": portal})
+    portal_files.edit("attic", "services.site-proxy", {"image": "caddy:2.11.4-alpine"})
+    portal_files.edit("attic", "services.portal", {"image": "caddy:2.11.4-alpine", "site": portal})
 
-    foundation = run_program("kscloud1", files.folder)
-    attic = run_program("attic", files.folder, references=FOUNDATION)
+    foundation = run_program("kscloud1", portal_files.folder)
+    attic = run_program("attic", portal_files.folder, references=FOUNDATION)
 
     assert tunnels(foundation) == {f"kitestacks-{name}" for name in ("attic", "kscloud1", "monk", "shared")}
-    assert foundation.outputs["sites"] == {"www.kitestacks.com": ["attic", "kscloud1", "monk"]}
+    assert foundation.outputs["sites"]["www.kitestacks.com"]["hosts"] == ["attic", "monk", "kscloud1"]
     assert {"cloudflared", "cloudflared-shared", "portal", "site-proxy"} == set(attic.containers())
 
 
-def test_another_installation_keeps_apart_what_shares_a_machine_or_an_account(files: StackFiles) -> None:
+def test_another_installation_keeps_apart_what_shares_a_machine_or_an_account(portal_files: StackFiles) -> None:
     for stack in ("monk", "kscloud1"):
-        files.edit(stack, "installation", "trial")
+        portal_files.edit(stack, "installation", "trial")
 
-    foundation = run_program("kscloud1", files.folder)
+    foundation = run_program("kscloud1", portal_files.folder)
 
     assert tunnels(foundation) == {"trial-monk", "trial-kscloud1", "trial-shared"}
     assert "trial-kscloud1-portal" in foundation.containers()
@@ -88,10 +88,10 @@ def test_another_installation_keeps_apart_what_shares_a_machine_or_an_account(fi
     assert comments == {"managed by Pulumi for trial"}
 
 
-def test_mirror_setting_swaps_what_is_pulled_and_what_runs(files: StackFiles) -> None:
-    files.edit("monk", "images", {"cloudflare/": "mirror.local/cf/", "caddy:2.11.4-alpine": "own/caddy:1"})
+def test_mirror_setting_swaps_what_is_pulled_and_what_runs(portal_files: StackFiles) -> None:
+    portal_files.edit("monk", "images", {"cloudflare/": "mirror.local/cf/", "caddy:2.11.4-alpine": "own/caddy:1"})
 
-    monk = run_program("monk", files.folder, references=FOUNDATION)
+    monk = run_program("monk", portal_files.folder, references=FOUNDATION)
 
     images = {name: container.inputs["image"] for name, container in monk.containers().items()}
     pulled = {known.inputs["name"] for known in monk.recorder.of_type("RemoteImage").values()}
@@ -101,8 +101,8 @@ def test_mirror_setting_swaps_what_is_pulled_and_what_runs(files: StackFiles) ->
     assert pulled == set(images.values())
 
 
-def test_host_over_ssh_shares_one_connection_and_never_asks(files: StackFiles) -> None:
-    (provider,) = run_program("kscloud1", files.folder).recorder.of_type("docker").values()
+def test_host_over_ssh_shares_one_connection_and_never_asks(portal_files: StackFiles) -> None:
+    (provider,) = run_program("kscloud1", portal_files.folder).recorder.of_type("docker").values()
 
     options = provider.inputs["sshOpts"]
     assert "ControlMaster=auto" in str(options)

@@ -40,7 +40,7 @@ def test_foundation_puts_out_what_other_hosts_read_and_keeps_the_tokens_secret()
 
     assert set(outputs) == {"foundation", "passwords", "sites", "tailnet"}
     assert isinstance(outputs["foundation"], pulumi.Output)
-    assert outputs["sites"]["www.kitestacks.com"] == ["kscloud1", "monk"]
+    assert outputs["sites"]["www.kitestacks.com"]["hosts"] == ["monk", "kscloud1"]
 
 
 def test_another_host_puts_out_no_foundation() -> None:

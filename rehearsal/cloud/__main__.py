@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 from .cloudflare import CLOUDFLARE
+from .cloudflare.load_balancer import LEAST_INTERVAL
 from .command import COMMAND
 from .docker import DOCKER
 from .random import RANDOM
@@ -45,6 +46,7 @@ def _arguments() -> argparse.Namespace:
         "--zone", type=_zone, action="append", default=[], metavar="ZONE_ID=DOMAIN", help="zone that exists; repeatable"
     )
     command.add_argument("--connect", metavar="HOST:PORT", help="where connectors dial; goes into tunnel tokens")
+    command.add_argument("--plan", choices=LEAST_INTERVAL, help="the zone's plan, which limits load balancing")
     return parser.parse_args()
 
 
@@ -52,7 +54,7 @@ def _serve(arguments: argparse.Namespace) -> None:
     """Serve until a signal: claim the folder, start every provider, then say where they listen."""
     claimed = claim(arguments.state)
     store = Store(arguments.state)
-    store.seed(arguments.account_id, dict(arguments.zone), arguments.connect)
+    store.seed(arguments.account_id, dict(arguments.zone), arguments.connect, arguments.plan)
     providers = (*PROVIDERS, DOCKER) if arguments.simulate_docker else PROVIDERS
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -20,10 +20,14 @@ _EMPTY: Data = {
     "cloudflare": {
         "account_id": "",
         "connect": "",
+        "plan": "enterprise",
         "zones": {},
         "tunnels": {},
         "tunnel_configs": {},
         "dns_records": {},
+        "monitors": {},
+        "pools": {},
+        "load_balancers": {},
     },
     "tailscale": {"policy": None, "keys": {}},
     "command": {"commands": {}, "runs": []},
@@ -94,12 +98,15 @@ class Store:
             yield fresh
             write_private(self._path, fresh)
 
-    def seed(self, account_id: str | None, zones: Mapping[str, str], connect: str | None) -> None:
-        """Put in place what no program creates: the account, its zones and where connectors dial."""
+    def seed(
+        self, account_id: str | None, zones: Mapping[str, str], connect: str | None, plan: str | None = None
+    ) -> None:
+        """Put in place what no program creates: the account, its zones, their plan and where connectors dial."""
         with self.change() as data:
             cloudflare = data["cloudflare"]
             cloudflare["account_id"] = account_id or cloudflare["account_id"]
             cloudflare["connect"] = connect or cloudflare["connect"]
+            cloudflare["plan"] = plan or cloudflare["plan"]
             cloudflare["zones"].update(zones)
 
     def connections(self, tunnel_id: str) -> int:

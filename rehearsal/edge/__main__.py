@@ -36,7 +36,11 @@ def main() -> int:
     command = parser.add_subparsers(required=True).add_parser("serve", help="run until SIGTERM")
     command.add_argument("--state", type=Path, required=True, metavar="DIR", help="folder with cloud.json")
     command.add_argument(
-        "--listen", type=private_address, default="127.0.0.1:8080", metavar="IP:PORT", help="for visitors"
+        "--listen",
+        type=private_address,
+        action="append",
+        metavar="IP:PORT",
+        help="for visitors, first a loopback address; repeatable (127.0.0.1:8080)",
     )
     command.add_argument(
         "--connect", type=private_address, default="172.17.0.1:7844", metavar="IP:PORT", help="for connectors"
@@ -47,7 +51,7 @@ def main() -> int:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        asyncio.run(serve(options.state, options.listen, options.connect, options.nearest))
+        asyncio.run(serve(options.state, options.listen or [("127.0.0.1", 8080)], options.connect, options.nearest))
     except EdgeError as error:
         sys.stderr.write(f"{error}\n")
         return 1

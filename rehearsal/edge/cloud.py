@@ -63,14 +63,78 @@ class DnsRecord(_Part):
     proxied: bool = False
 
 
+class OriginHeader(_Part):
+    """Headers that an origin gets instead of the visitor's."""
+
+    hosts: tuple[str, ...] = ()
+
+
+class Origin(_Part):
+    """One member of a pool."""
+
+    address: str
+    enabled: bool = True
+    header: OriginHeader = OriginHeader()
+
+
+class HostHeader(_Part):
+    """The Host header that a monitor asks with."""
+
+    host: tuple[str, ...] = Field(default=(), validation_alias="Host")
+
+
+class Pool(_Part):
+    """A group of origins, well if enough of them are."""
+
+    name: str
+    origins: tuple[Origin, ...]
+    monitor: str | None = None
+    enabled: bool = True
+    minimum_origins: int = 1
+
+
+class Monitor(_Part):
+    """A health check; what is not said is as the API has it by default."""
+
+    path: str = "/"
+    method: str = "GET"
+    interval: int = 60
+    timeout: int = 5
+    retries: int = 2
+    consecutive_down: int = 0
+    consecutive_up: int = 0
+    expected_codes: str = "200"
+    follow_redirects: bool = False
+    header: HostHeader = HostHeader()
+
+
+class LoadBalancer(_Part):
+    """A hostname whose visitors go to a pool that is well."""
+
+    name: str
+    default_pools: tuple[str, ...]
+    fallback_pool: str
+    steering_policy: str = "off"
+    session_affinity: str = "none"
+    enabled: bool = True
+
+    @property
+    def pool_ids(self) -> frozenset[str]:
+        """Every pool that it may use."""
+        return frozenset({*self.default_pools, self.fallback_pool})
+
+
 class Cloudflare(_Part):
-    """The account: zones by id, tunnels and their rules by UUID, records by id."""
+    """The account: zones by id, tunnels and their rules by UUID, records and the parts of load balancing by id."""
 
     account_id: str = ""
     zones: dict[str, str] = {}
     tunnels: dict[str, Tunnel] = {}
     tunnel_configs: dict[str, TunnelConfig] = {}
     dns_records: dict[str, DnsRecord] = {}
+    monitors: dict[str, Monitor] = {}
+    pools: dict[str, Pool] = {}
+    load_balancers: dict[str, LoadBalancer] = {}
 
 
 class Docker(_Part):

@@ -18,7 +18,7 @@ class FaultError(Exception):
 
     Attributes:
         status: HTTP status, the one that Cloudflare uses.
-        code: Cloudflare's error code where it has one (1001, 1016, 1033), else the status.
+        code: Cloudflare's error code where it has one (523, 1001, 1016, 1033), else the status.
         title: What is wrong, in a few words.
         text: Which part is missing, and where to look.
     """
@@ -70,9 +70,29 @@ def no_tunnel(hostname: str, tunnel_id: str) -> FaultError:
     )
 
 
-def no_connector(tunnel: str) -> FaultError:
+def no_connector(tunnel: str, pool: str = "") -> FaultError:
     """Nobody serves the tunnel."""
-    return FaultError(530, 1033, "Tunnel error", f"The tunnel {tunnel} has no connector: is the host down?")
+    text = f"The tunnel {tunnel} has no connector: is the host down?"
+    if pool:
+        text += f" The load balancer chose the pool {pool}: its monitor has not noticed yet, or no other is well."
+    return FaultError(530, 1033, "Tunnel error", text)
+
+
+def no_pool(hostname: str) -> FaultError:
+    """A load balancer whose pools are gone."""
+    return FaultError(
+        530, 1016, "Origin DNS error", f"The load balancer of {hostname} has no pool left. Were the pools deleted?"
+    )
+
+
+def origin_unreachable(hostname: str, pool: str, address: str) -> FaultError:
+    """A pool that leads nowhere."""
+    return FaultError(
+        523,
+        523,
+        "Origin is unreachable",
+        f"The load balancer of {hostname} chose the pool {pool}, which leads to {address}: there is no such tunnel.",
+    )
 
 
 def no_ingress(tunnel: str) -> FaultError:

@@ -11,7 +11,7 @@ from rehearsal.edge import faults
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rehearsal.edge.cloud import Cloud, Cloudflare, DnsRecord, Rule, Tunnel
+    from rehearsal.edge.cloud import Cloud, Cloudflare, DnsRecord, LoadBalancer, Rule, Tunnel
 
 LOCAL = ".localhost"
 """Browsers take every name below it to this machine, without a name server."""
@@ -21,12 +21,14 @@ _STATUS_SERVICE = re.compile(r"http_status:([2-5]\d\d)")
 
 @dataclass(frozen=True)
 class Route:
-    """Where a request goes: a tunnel, and the rule that its connectors follow."""
+    """Where a request goes: a tunnel, and the rule that its connectors follow; and by which pool, if by one."""
 
     hostname: str
     tunnel_id: str
     tunnel: Tunnel
     rule: Rule
+    pool: str = ""
+    cookie: str = ""
 
     @property
     def own_status(self) -> int | None:
@@ -57,13 +59,22 @@ def local_name(hostname: str, zones: Iterable[str]) -> str:
 
 def tunnel_id_of(record: DnsRecord) -> str | None:
     """The tunnel that a record leads to."""
-    if record.type == "CNAME" and record.proxied and record.content.endswith(_TUNNEL_DOMAIN):
-        return record.content.removesuffix(_TUNNEL_DOMAIN)
-    return None
+    return tunnel_id_of_address(record.content) if record.type == "CNAME" and record.proxied else None
+
+
+def tunnel_id_of_address(address: str) -> str | None:
+    """The tunnel that an address stands for."""
+    return address.removesuffix(_TUNNEL_DOMAIN) if address.endswith(_TUNNEL_DOMAIN) else None
+
+
+def find_balancer(cloud: Cloud, hostname: str) -> LoadBalancer | None:
+    """The load balancer of a name, which takes precedence over a DNS record."""
+    balancers = cloud.cloudflare.load_balancers.values()
+    return next((each for each in balancers if each.name == hostname and each.enabled), None)
 
 
 def find_route(cloud: Cloud, hostname: str, path: str) -> Route:
-    """The way of a request.
+    """The way of a request by its DNS record.
 
     Raises:
         FaultError: the way ends before a connector is asked.
@@ -75,6 +86,16 @@ def find_route(cloud: Cloud, hostname: str, path: str) -> Route:
     tunnel_id = tunnel_id_of(record)
     if tunnel_id is None:
         raise faults.not_a_tunnel(hostname, record.content)
+    return route_through(cloud, tunnel_id, hostname, path)
+
+
+def route_through(cloud: Cloud, tunnel_id: str, hostname: str, path: str) -> Route:
+    """The way of a request through a tunnel that is already known.
+
+    Raises:
+        FaultError: the way ends before a connector is asked.
+    """
+    flare = cloud.cloudflare
     tunnel = flare.tunnels.get(tunnel_id)
     if tunnel is None:
         raise faults.no_tunnel(hostname, tunnel_id)

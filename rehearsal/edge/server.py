@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import secrets
 import signal
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,12 @@ from aiohttp import web
 from rehearsal.cloud.store import write_private
 from rehearsal.edge.cloud import CloudFile
 from rehearsal.edge.connector import MAX_HEADER
+from rehearsal.edge.monitors import Monitors
 from rehearsal.edge.switchboard import Handshake, Switchboard
 from rehearsal.edge.visitors import Visitors
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Sequence
     from pathlib import Path
 
 _log = logging.getLogger(__name__)
@@ -29,7 +31,7 @@ class EdgeError(Exception):
     """The edge can't start; the message says why, and what to do."""
 
 
-async def serve(state: Path, listen: tuple[str, int], connect: tuple[str, int], nearest: str | None) -> None:
+async def serve(state: Path, listen: Sequence[tuple[str, int]], connect: tuple[str, int], nearest: str | None) -> None:
     """Runs the edge until SIGTERM or SIGINT.
 
     Writes `edge.json` (its addresses and process id) once it answers, and keeps `edge.connections.json` (open
@@ -37,7 +39,7 @@ async def serve(state: Path, listen: tuple[str, int], connect: tuple[str, int], 
 
     Args:
         state: Folder with `cloud.json`.
-        listen: Address and port for visitors; port 0 takes a free one.
+        listen: Addresses and ports for visitors, the first one on the loopback address; port 0 takes a free one.
         connect: The same for connectors.
         nearest: Part of the name of the connectors to ask first.
 
@@ -49,28 +51,32 @@ async def serve(state: Path, listen: tuple[str, int], connect: tuple[str, int], 
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     cloud_file = CloudFile(state / "cloud.json")
     switchboard = Switchboard(cloud_file, nearest)
-    visitors = Visitors(cloud_file, switchboard)
+    monitors = Monitors(cloud_file, secrets.token_hex(16))
+    visitors = Visitors(cloud_file, switchboard, monitors)
     counts_file = state / "edge.connections.json"
     async with _visitor_door(visitors, listen) as visitor_door, _connector_door(switchboard, connect) as connector_door:
         facts_file = state / "edge.json"
         write_private(counts_file, switchboard.connections())
         write_private(facts_file, {"visitors": visitor_door, "connectors": connector_door, "pid": os.getpid()})
         _log.info("visitors at http://%s, connectors at %s", visitor_door, connector_door)
+        monitors.start(int(visitor_door.rpartition(":")[2]))
         try:
-            await _keep_counts(switchboard, counts_file, stop)
+            await _keep_up(switchboard, monitors, counts_file, stop)
         finally:
+            await monitors.close()
             facts_file.unlink(missing_ok=True)
             counts_file.unlink(missing_ok=True)
 
 
 @contextlib.asynccontextmanager
-async def _visitor_door(visitors: Visitors, address: tuple[str, int]) -> AsyncIterator[str]:
+async def _visitor_door(visitors: Visitors, addresses: Sequence[tuple[str, int]]) -> AsyncIterator[str]:
     server = web.Server(visitors.handle, access_log=None, max_line_size=MAX_HEADER, max_field_size=MAX_HEADER)
     runner = web.ServerRunner(server, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        with _explained(address):
-            await web.TCPSite(runner, *address).start()
+        for address in addresses:
+            with _explained(address):
+                await web.TCPSite(runner, *address).start()
         yield _text(runner.addresses[0])
     finally:
         await runner.cleanup()
@@ -102,11 +108,12 @@ def _text(address: tuple[str, int]) -> str:
     return f"{address[0]}:{address[1]}"
 
 
-async def _keep_counts(switchboard: Switchboard, file: Path, stop: asyncio.Event) -> None:
+async def _keep_up(switchboard: Switchboard, monitors: Monitors, file: Path, stop: asyncio.Event) -> None:
     """Watches the cloud and the connectors, without work where nothing changes, until told to stop."""
     written: dict[str, int] | None = None
     while not stop.is_set():
         switchboard.drop_refused()
+        monitors.keep_up()
         counts = switchboard.connections()
         if counts != written:
             write_private(file, counts)

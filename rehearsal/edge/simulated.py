@@ -9,10 +9,11 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from rehearsal.edge import faults
 from rehearsal.edge.forward import CONNECTOR_HEADER
+from rehearsal.edge.simulated_proxy import addresses
 from rehearsal.edge.token import Token, TokenError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 SIMULATED_HEADER = "X-Rehearsal-Simulated"
 _SITE_ROOT = PurePosixPath("/srv")
+_PROXY_CONFIG = PurePosixPath("/etc/caddy/site-proxy.json")
 _CONNECTIONS = 4
 
 
@@ -44,6 +46,7 @@ class Container:
             alias for network in networks for alias in network.get("aliases") or ()
         }
         self.files = {PurePosixPath(upload["file"]): _content(upload) for upload in properties.get("uploads") or ()}
+        self.ports = {(port["ip"], port["external"]): port["internal"] for port in properties.get("ports") or ()}
         self.env = dict(entry.split("=", 1) for entry in properties.get("envs") or () if "=" in entry)
 
     @property
@@ -70,14 +73,14 @@ class Container:
 class SimulatedConnector:
     """A connector that exists on paper alone, and passes requests to containers of its host that do likewise."""
 
-    def __init__(self, container: Container, token: Token, beside: list[Container]) -> None:
+    def __init__(self, container: Container, token: Token, containers: list[Container]) -> None:
         self.name = container.name
         self.tunnel_id = token.tunnel_id
         self.since = datetime.now(UTC)
         self.requests = 0
         self.connections = self.idle = _CONNECTIONS
         self._container = container
-        self._beside = beside
+        self._containers = containers
 
     async def answer(self, request: web.BaseRequest, order: Order) -> web.StreamResponse:
         """Answers as the container that the service address names.
@@ -86,11 +89,13 @@ class SimulatedConnector:
             FaultError: no container of the host, on a network of the connector, has that name.
         """
         self.requests += 1
-        wanted = urlsplit(order.service).hostname
-        target = next((each for each in self._beside if wanted in each.names and self._shares_network(each)), None)
+        service = urlsplit(order.service)
+        target = self._beside(self._container, service.hostname)
         if target is None:
-            raise faults.unreachable(order.service, self.name, f"no container on its networks is called {wanted}")
-        response = target.page(request.rel_url.raw_path)
+            reason = f"no container on its networks is called {service.hostname}"
+            raise faults.unreachable(order.service, self.name, reason)
+        copy = self._behind(target, service.port or 80, order.headers)
+        response = copy.page(request.rel_url.raw_path) if copy else web.Response(status=404)
         response.headers[CONNECTOR_HEADER] = self.name
         response.headers[SIMULATED_HEADER] = "yes"
         order.finish(response.headers)
@@ -98,8 +103,26 @@ class SimulatedConnector:
         await response.write_eof()
         return response
 
-    def _shares_network(self, other: Container) -> bool:
-        return bool(self._container.networks & other.networks)
+    def _behind(self, target: Container, port: int, headers: Mapping[str, str]) -> Container | None:
+        """The container itself, or the copy that it would send the request to, were it a site proxy."""
+        config = target.files.get(_PROXY_CONFIG)
+        if config is None:
+            return target
+        for address in addresses(config, port, headers.get(hdrs.HOST, ""), headers):
+            host, _, asked = address.rpartition(":")
+            door = (host, int(asked))
+            remote = next((each for each in self._containers if door in each.ports), None)
+            found = self._beside(target, host) or (remote and self._behind(remote, remote.ports[door], headers))
+            if found:
+                return found
+        return None
+
+    def _beside(self, container: Container, name: str | None) -> Container | None:
+        """The container that another finds under a name: on its host, on one of its networks."""
+        for each in self._containers:
+            if each.host == container.host and name in each.names and container.networks & each.networks:
+                return each
+        return None
 
 
 def simulated_connectors(cloud: Cloud) -> Iterator[SimulatedConnector]:
@@ -113,7 +136,7 @@ def simulated_connectors(cloud: Cloud) -> Iterator[SimulatedConnector]:
             token.check(cloud)
         except TokenError:
             continue
-        yield SimulatedConnector(container, token, [each for each in containers if each.host == container.host])
+        yield SimulatedConnector(container, token, containers)
 
 
 def _content(upload: Mapping[str, Any]) -> bytes:

@@ -10,14 +10,19 @@ from rehearsal.edge.simulated import SimulatedConnector
 
 if TYPE_CHECKING:
     from rehearsal.edge.cloud import Cloud, DnsRecord
+    from rehearsal.edge.monitors import Monitors
     from rehearsal.edge.switchboard import Switchboard
 
 
-def status(cloud: Cloud, switchboard: Switchboard, port: int) -> dict[str, Any]:
+def status(cloud: Cloud, switchboard: Switchboard, monitors: Monitors, port: int) -> dict[str, Any]:
     """Every site with its tunnel, connectors and service, and every connector; `port` is the visitors'."""
     records = sorted(cloud.cloudflare.dns_records.values(), key=lambda record: record.name)
     return {
         "sites": {record.name: _site(cloud, switchboard, record, port) for record in records},
+        "pools": {
+            pool.name: {origin.address: monitors.said(pool_id, origin) for origin in pool.origins}
+            for pool_id, pool in cloud.cloudflare.pools.items()
+        },
         "connectors": [
             {
                 "tunnel": _tunnel_name(cloud, connector.tunnel_id),

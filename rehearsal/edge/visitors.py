@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
+from dataclasses import replace
+from http.cookies import SimpleCookie
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -10,9 +13,19 @@ from aiohttp import hdrs, web
 from yarl import URL
 
 from rehearsal.edge import faults
+from rehearsal.edge.balancing import COOKIE, Balancing
 from rehearsal.edge.body import Body
 from rehearsal.edge.forward import SERVICE_HEADER, GoneError, Order, end_to_end
-from rehearsal.edge.routing import LOCAL, find_route, local_name, public_name
+from rehearsal.edge.monitors import PROBE_HEADER
+from rehearsal.edge.routing import (
+    LOCAL,
+    find_balancer,
+    find_route,
+    local_name,
+    public_name,
+    route_through,
+    tunnel_id_of_address,
+)
 from rehearsal.edge.status import index, status
 
 if TYPE_CHECKING:
@@ -21,6 +34,7 @@ if TYPE_CHECKING:
     from multidict import CIMultiDict
 
     from rehearsal.edge.cloud import CloudFile
+    from rehearsal.edge.monitors import Monitors
     from rehearsal.edge.routing import Route
     from rehearsal.edge.switchboard import Switchboard
 
@@ -35,11 +49,14 @@ class Visitors:
     Args:
         cloud_file: The simulated cloud.
         switchboard: The connectors.
+        monitors: The health checks of load balancers' pools.
     """
 
-    def __init__(self, cloud_file: CloudFile, switchboard: Switchboard) -> None:
+    def __init__(self, cloud_file: CloudFile, switchboard: Switchboard, monitors: Monitors) -> None:
         self._cloud_file = cloud_file
         self._switchboard = switchboard
+        self._monitors = monitors
+        self._balancing = Balancing(monitors)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers one request."""
@@ -53,7 +70,7 @@ class Visitors:
             return fault.page(hostname)
 
     def _own_answer(self, request: web.BaseRequest) -> web.Response:
-        facts = status(self._cloud_file.read(), self._switchboard, _port(request))
+        facts = status(self._cloud_file.read(), self._switchboard, self._monitors, _port(request))
         if request.path == STATUS_PATH:
             return web.json_response(facts)
         if request.path == "/":
@@ -61,7 +78,7 @@ class Visitors:
         return web.Response(status=404, text=f"The edge itself has only / and {STATUS_PATH}.\n")
 
     async def _answer(self, request: web.BaseRequest, hostname: str, zones: Iterable[str]) -> web.StreamResponse:
-        route = find_route(self._cloud_file.read(), hostname, request.path)
+        route = self._route(request, hostname)
         candidates = self._switchboard.candidates(route.tunnel_id)
         if candidates and route.own_status is not None:
             raise faults.by_rule(route.own_status, route.tunnel.name, hostname)
@@ -71,7 +88,7 @@ class Visitors:
             service=route.rule.service,
             headers=_request_headers(request, route, ray),
             body=body,
-            finish=_finisher(request, zones, ray),
+            finish=_finisher(request, zones, ray, route.cookie),
         )
         for connector in candidates:
             try:
@@ -79,7 +96,28 @@ class Visitors:
             except GoneError:
                 if not body.repeatable:
                     raise faults.broken_off(connector.name) from None
-        raise faults.no_connector(route.tunnel.name)
+        raise faults.no_connector(route.tunnel.name, route.pool)
+
+    def _route(self, request: web.BaseRequest, hostname: str) -> Route:
+        """A check goes where its monitor says, a visitor by the load balancer, else by the DNS record."""
+        cloud = self._cloud_file.read()
+        key, _, address = request.headers.get(PROBE_HEADER, "").partition(" ")
+        if hmac.compare_digest(key.encode(), self._monitors.key.encode()):
+            tunnel_id = tunnel_id_of_address(address)
+            if tunnel_id is None:
+                raise faults.origin_unreachable(hostname, "of a check", address)
+            return route_through(cloud, tunnel_id, hostname, request.path)
+        balancer = find_balancer(cloud, hostname)
+        if balancer is None:
+            return find_route(cloud, hostname, request.path)
+        visitor = request.remote or ""
+        choice = self._balancing.choose(cloud.cloudflare, balancer, visitor, _cookies(request))
+        route = route_through(cloud, choice.tunnel_id, choice.hostname, request.path)
+        return replace(route, pool=choice.pool, cookie=choice.cookie)
+
+
+def _cookies(request: web.BaseRequest) -> dict[str, str]:
+    return {name: morsel.value for name, morsel in SimpleCookie(request.headers.get(hdrs.COOKIE, "")).items()}
 
 
 def _port(request: web.BaseRequest) -> int:
@@ -114,12 +152,16 @@ def _request_headers(request: web.BaseRequest, route: Route, ray: str) -> CIMult
     return headers
 
 
-def _finisher(request: web.BaseRequest, zones: Iterable[str], ray: str) -> Callable[[CIMultiDict[str]], None]:
+def _finisher(
+    request: web.BaseRequest, zones: Iterable[str], ray: str, cookie: str
+) -> Callable[[CIMultiDict[str]], None]:
     """Marks an answer, and keeps a visitor who came by a .localhost name on such names when a site redirects."""
     came_locally = URL.build(scheme="http", authority=request.host)
 
     def finish(headers: CIMultiDict[str]) -> None:
         headers["Cf-Ray"] = ray
+        if cookie:
+            headers.add(hdrs.SET_COOKIE, f"{COOKIE}={cookie}; Path=/; HttpOnly")
         target = URL(headers.get(hdrs.LOCATION, ""))
         if (came_locally.host or "").endswith(LOCAL) and target.host:
             local = local_name(target.host, zones)

@@ -247,9 +247,10 @@ class World:
         self._ends = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        for each in (*self.apps.values(), *self.tailnet.values(), self.cloudflare):
-            each.listener.start()
-            self._ends.callback(each.listener.stop)
+        relays = [relay.listener for relay in (*self.tailnet.values(), self.cloudflare)]
+        for listener in (*(app.listener for app in self.apps.values()), *relays):
+            listener.start()
+            self._ends.callback(listener.stop)
         for host in self.apps:
             self._start_proxy(host)
         return self

@@ -51,18 +51,20 @@ def upstreams(run: Run) -> list[str]:
 
 
 @pytest.fixture
-def monk(files: StackFiles) -> Run:
-    return run_program("monk", files.folder, references=FOUNDATION)
+def monk(portal_files: StackFiles) -> Run:
+    return run_program("monk", portal_files.folder, references=FOUNDATION)
 
 
 @pytest.fixture
-def kscloud1(files: StackFiles) -> Run:
-    return run_program("kscloud1", files.folder)
+def kscloud1(portal_files: StackFiles) -> Run:
+    return run_program("kscloud1", portal_files.folder)
 
 
 @pytest.fixture
-def balanced(files: StackFiles) -> Run:
-    return run_program("kscloud1", files.folder, config=load_balanced(stack_config("kscloud1", files.folder)))
+def balanced(portal_files: StackFiles) -> Run:
+    return run_program(
+        "kscloud1", portal_files.folder, config=load_balanced(stack_config("kscloud1", portal_files.folder))
+    )
 
 
 def test_every_tunnel_is_ready_for_either_mode(monk: Run, kscloud1: Run, balanced: Run) -> None:
@@ -104,7 +106,7 @@ def test_load_balancer_comes_above_the_record_that_stays(balanced: Run, kscloud1
     assert not kscloud1.recorder.of_type("LoadBalancer")
 
 
-def test_owners_wishes_reach_the_load_balancer(files: StackFiles) -> None:
+def test_owners_wishes_reach_the_load_balancer(portal_files: StackFiles) -> None:
     wishes = {
         "plan": "enterprise",
         "steering": "random",
@@ -114,10 +116,10 @@ def test_owners_wishes_reach_the_load_balancer(files: StackFiles) -> None:
         "regions": ["WEU", "ENAM"],
         "notify": "owner@example.com",
     }
-    files.edit("kscloud1", "edge.failover", "load-balancer").edit("kscloud1", "edge.load-balancer", wishes)
-    files.edit("monk", "services.portal.site.primary", "kscloud1")
+    portal_files.edit("kscloud1", "edge.failover", "load-balancer").edit("kscloud1", "edge.load-balancer", wishes)
+    portal_files.edit("monk", "services.portal.site.primary", "kscloud1")
 
-    run = run_program("kscloud1", files.folder)
+    run = run_program("kscloud1", portal_files.folder)
 
     (balancer,) = run.recorder.of_type("LoadBalancer").values()
     assert (balancer.inputs["steeringPolicy"], balancer.inputs["sessionAffinity"]) == ("random", "cookie")
@@ -132,13 +134,13 @@ def test_any_copy_will_do_so_the_nearest_is_first(monk: Run, kscloud1: Run) -> N
 
 
 def test_one_writer_at_a_time_so_all_hosts_agree_on_the_order(
-    files: StackFiles, monkeypatch: pytest.MonkeyPatch
+    portal_files: StackFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Portal, "state", StateClass.PRIMARY_STANDBY)
-    files.edit("monk", "services.portal.data", "manual").edit("monk", "services.portal.site.primary", "monk")
+    portal_files.edit("monk", "services.portal.data", "manual").edit("monk", "services.portal.site.primary", "monk")
 
-    assert upstreams(run_program("monk", files.folder, references=FOUNDATION))[0] == "portal:80"
-    assert upstreams(run_program("kscloud1", files.folder)) == ["100.64.0.1:8081", "127.0.0.1:9001", "portal:80"]
+    assert upstreams(run_program("monk", portal_files.folder, references=FOUNDATION))[0] == "portal:80"
+    assert upstreams(run_program("kscloud1", portal_files.folder)) == ["100.64.0.1:8081", "127.0.0.1:9001", "portal:80"]
 
 
 def test_door_for_other_hosts_is_published_on_the_private_address(monk: Run) -> None:

@@ -25,12 +25,12 @@ BALANCER = "kscloud1 edge.load-balancer"
 PAID: Edits = {"kscloud1 edge.failover": "load-balancer", BALANCER: {"plan": "pro"}}
 
 
-def refused(files: StackFiles, edits: Edits, stack: str = "monk") -> str:
+def refused(portal_files: StackFiles, edits: Edits, stack: str = "monk") -> str:
     for place, value in edits.items():
         host, _, path = place.partition(" ")
-        files.edit(host, path, value)
+        portal_files.edit(host, path, value)
     with pytest.raises(ProgramError) as caught:
-        run_program(stack, files.folder, references=FOUNDATION)
+        run_program(stack, portal_files.folder, references=FOUNDATION)
     return str(caught.value)
 
 
@@ -74,21 +74,21 @@ def refused(files: StackFiles, edits: Edits, stack: str = "monk") -> str:
     ],
 )
 def test_standby_that_would_be_a_second_writer(
-    edits: Edits, says: str, files: StackFiles, monkeypatch: pytest.MonkeyPatch
+    edits: Edits, says: str, portal_files: StackFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Portal, "state", STANDBY)
 
-    assert says in refused(files, edits)
+    assert says in refused(portal_files, edits)
 
 
-def test_standby_with_all_of_it_is_taken(files: StackFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_standby_with_all_of_it_is_taken(portal_files: StackFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     """The table above would prove nothing otherwise."""
     monkeypatch.setattr(Portal, "state", STANDBY)
     for place, value in (MANUAL | PRIMARY).items():
         host, _, path = place.partition(" ")
-        files.edit(host, path, value)
+        portal_files.edit(host, path, value)
 
-    assert "portal" in run_program("monk", files.folder, references=FOUNDATION).containers()
+    assert "portal" in run_program("monk", portal_files.folder, references=FOUNDATION).containers()
 
 
 @pytest.mark.parametrize(
@@ -176,42 +176,42 @@ def test_standby_with_all_of_it_is_taken(files: StackFiles, monkeypatch: pytest.
         ),
     ],
 )
-def test_setting_that_leads_nowhere(edits: Edits, says: str, files: StackFiles) -> None:
+def test_setting_that_leads_nowhere(edits: Edits, says: str, portal_files: StackFiles) -> None:
     stack = "kscloud1" if any(place.startswith("kscloud1 edge") for place in edits) else "monk"
 
-    assert says in refused(files, edits, stack)
+    assert says in refused(portal_files, edits, stack)
 
 
-def test_name_of_a_copy_belongs_to_it_alone(files: StackFiles) -> None:
-    files.add_host("attic")
+def test_name_of_a_copy_belongs_to_it_alone(portal_files: StackFiles) -> None:
+    portal_files.add_host("attic")
     other = {"hostname": "www-monk.kitestacks.com", "public": True}
 
-    message = refused(files, {"attic services.portal": {"image": "caddy:2.11.4-alpine", "site": other}})
+    message = refused(portal_files, {"attic services.portal": {"image": "caddy:2.11.4-alpine", "site": other}})
 
     assert (
         "must leave www-monk.kitestacks.com free: it is the name of the copy of www.kitestacks.com on monk" in message
     )
 
 
-def test_site_all_behind_a_login_is_not_shared(files: StackFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_site_all_behind_a_login_is_not_shared(portal_files: StackFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Portal, "login", ProxyLogin())
 
-    message = refused(files, {f"{host} services.portal.site.public": None for host in ("monk", "kscloud1")})
+    message = refused(portal_files, {f"{host} services.portal.site.public": None for host in ("monk", "kscloud1")})
 
     assert (
         "services.portal.site.shared: must be false: all of portal lies behind a login, so no health check" in message
     )
 
 
-def test_more_shared_sites_than_the_plan_has_room_for(files: StackFiles) -> None:
+def test_more_shared_sites_than_the_plan_has_room_for(portal_files: StackFiles) -> None:
     """Eleven hosts with the portal need eleven endpoints, two sites with it twenty-two."""
     for number in range(19):
         host = f"attic{number}"
-        files.add_host(host, address=f"100.64.1.{number + 1}")
-        files.edit(host, "services.site-proxy", {"image": "caddy:2.11.4-alpine"})
-        files.edit(host, "services.portal", {"image": "caddy:2.11.4-alpine", "site": SITE})
+        portal_files.add_host(host, address=f"100.64.1.{number + 1}")
+        portal_files.edit(host, "services.site-proxy", {"image": "caddy:2.11.4-alpine"})
+        portal_files.edit(host, "services.portal", {"image": "caddy:2.11.4-alpine", "site": SITE})
 
-    message = refused(files, PAID, "kscloud1")
+    message = refused(portal_files, PAID, "kscloud1")
 
     assert "edge.failover: must be replicas: the plan pro allows 20 endpoints (as of 2026-08-22)" in message
     assert "the shared sites need 21 (write `failover: replicas`, or share fewer sites)" in message

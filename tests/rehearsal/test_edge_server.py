@@ -253,3 +253,55 @@ def test_a_host_that_goes_is_noticed_at_once(world: World) -> None:
     world.write_cloud(cloud_of())
     assert world.ask(WWW).fault == "1033"
     wait_for(lambda: world.connections()[SHARED] == 0)
+
+
+def proxy(host: str, *copies: str) -> dict[str, Any]:
+    """A simulated site proxy with its real configuration's shape, and its door for other hosts."""
+    route = {"match": [{"host": [WWW]}], "handle": [{"upstreams": [{"dial": copy} for copy in copies]}]}
+    locked = {**route, "match": [{"host": [WWW], "header": {"X-Site-Proxy-Key": ["key"]}}]}
+    inside = {"match": [{"host": [WWW]}], "handle": [{"upstreams": [{"dial": "portal:80"}]}]}
+    servers = {
+        "visitors": {"listen": [":8080"], "routes": [route]},
+        "tailnet": {"listen": [":8081"], "routes": [inside]},
+        "tunnel": {"listen": [":8082"], "routes": [locked]},
+    }
+    config = json.dumps({"apps": {"http": {"servers": servers}}})
+    return container(
+        host,
+        "site-proxy",
+        uploads=[{"file": "/etc/caddy/site-proxy.json", "content": config}],
+        ports=[{"ip": f"127.0.0.{len(host)}", "external": 8081, "internal": 8081}],
+    )
+
+
+@pytest.mark.parametrize(
+    ("copies", "answered"),
+    [
+        (("portal:80", "127.0.0.4:8081"), "service portal on host kscloud1"),
+        (("127.0.0.4:8081", "127.0.0.1:9001", "portal:80"), "service portal on host monk"),
+        (("127.0.0.1:9001", "portal:80"), "service portal on host kscloud1"),
+    ],
+)
+def test_a_simulated_site_proxy_sends_to_the_first_copy_of_its_configuration(
+    copies: tuple[str, ...], answered: str, world: World
+) -> None:
+    cloud = cloud_with(
+        connector("kscloud1", token_of()),
+        proxy("kscloud1", *copies),
+        container("kscloud1", "portal"),
+        proxy("monk", "portal:80"),
+        container("monk", "portal"),
+    )
+    cloud["cloudflare"]["tunnel_configs"][SHARED]["ingresses"][0]["service"] = "http://site-proxy:8080"
+    world.write_cloud(cloud)
+
+    assert world.ask(WWW).body.decode().strip() == answered
+
+
+def test_a_simulated_door_with_a_key_stays_shut(world: World) -> None:
+    cloud = cloud_with(connector("monk", token_of()), proxy("monk", "portal:80"), container("monk", "portal"))
+    cloud["cloudflare"]["tunnel_configs"][SHARED]["ingresses"][0]["service"] = "http://site-proxy:8082"
+    world.write_cloud(cloud)
+
+    assert world.ask(WWW).status == 404
+    assert world.ask(WWW, headers={"X-Site-Proxy-Key": "key"}).status == 200

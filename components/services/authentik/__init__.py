@@ -131,7 +131,7 @@ class Authentik(Service):
             image=args.settings.image,
             command=[role],
             env=self._environment(),
-            files={f"{SECRETS}/{key}": file for key, file in secrets.items()} | files,
+            files={**{f"{SECRETS}/{key}": file for key, file in secrets.items()}, **files},
             mounts=[Mount(source=self.data(f"authentik/{each}"), target=f"/{each}") for each in _FOLDERS],
             health=["ak", "healthcheck"],
             memory=args.settings.memory,

@@ -1,7 +1,7 @@
-"""Simulated Cloudflare: tunnels, their ingress, tunnel tokens and DNS records.
+"""Simulated Cloudflare: tunnels, their ingress, tunnel tokens, DNS records and load balancing.
 
 Which properties replace a resource is taken from the schemas of Cloudflare's Terraform provider 5.22, the base of
-Pulumi's 6.x. Load balancers, pools and monitors are not simulated.
+Pulumi's 6.x.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rehearsal.cloud.resource import Provider, Refusal
 
 from .dns import DnsRecord
+from .load_balancer import LoadBalancer, Monitor, Pool
 from .tunnel import TUNNEL_TOKEN, Tunnel, TunnelConfig
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def _configure(config: Props) -> None:
 
 CLOUDFLARE = Provider(
     name="cloudflare",
-    resources=(Tunnel(), TunnelConfig(), DnsRecord()),
+    resources=(Tunnel(), TunnelConfig(), DnsRecord(), Monitor(), Pool(), LoadBalancer()),
     functions=(TUNNEL_TOKEN,),
     configure=_configure,
 )

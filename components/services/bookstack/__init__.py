@@ -1,0 +1,169 @@
+"""BookStack: the wiki. Its text lies in MariaDB, its pictures and attachments in a folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from components.backup import Backup, Dump, Engine
+from components.databases import MARIADB_OWNER, MARIADB_PORT, DatabaseArgs, mariadb
+from components.folders import DataFolder
+from components.host import EDGE_NETWORK, ContainerArgs, File, Mount
+from components.login import ADMINS, USERS, OidcClient
+from components.model import ServiceSettings, StateClass
+from components.secrets import Secret
+from components.service import Service, Tile
+from components.types import ImageRef, Memory
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pulumi
+
+    from components.service import ServiceArgs
+
+DATABASE = "bookstack"
+OWNER = "1000"
+"""The user, and the group, that the image's programs become."""
+_PRIVATE_NETWORKS = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
+"""Where Docker lays its networks: there the connector stands, which is believed where a visitor came from."""
+_SECRETS = "/run/secrets"
+
+
+class BookstackSettings(ServiceSettings):
+    """The wiki's block in a stack file."""
+
+    database_image: ImageRef
+    database_memory: Memory = "512MiB"
+    login: Literal["authentik", "password"] = Field(
+        default="authentik", description="password: only the wiki's own accounts log in, for when Authentik is gone."
+    )
+
+
+class Bookstack(Service):
+    """The wiki, with its database.
+
+    Creates: the containers `bookstack` and `bookstack-db`, and the step that closes the account that BookStack ships.
+    Leaves out: outgoing mail, which people set up in BookStack; the way its data reaches another host.
+
+    Whoever may enter the site may write; the admins' group runs the wiki. Every host's copy gets the same secrets, so
+    the same database opens on each. Without a login at Authentik, the wiki's own accounts log in.
+    """
+
+    Settings = BookstackSettings
+    state = StateClass.PRIMARY_STANDBY
+    backup = Backup(
+        dumps=(Dump(engine=Engine.MARIADB, container="bookstack-db", database=DATABASE),), folders=("bookstack",)
+    )
+    port = 80
+    health_path = "/status"
+    tile = Tile(title="Wiki", description="Pages, notes and how things work here", group="Work")
+    login = OidcClient(redirect_paths=("/oidc/callback",), logout_paths=("", "/", "/login"))
+    secrets = {
+        "app-key": Secret(
+            purpose="encrypts two-factor secrets in the database", prefix="base64:", key=True, fixed=True, shared=True
+        ),
+        "database-password": Secret(purpose="the wiki's way into its database", shared=True),
+        "database-root-password": Secret(purpose="runs the wiki's database", fixed=True, shared=True),
+        "admin-password": Secret(
+            purpose="the wiki's own administrator, for when Authentik is gone", typed=True, shared=True
+        ),
+    }
+    folders = (
+        DataFolder(path="bookstack", owner=f"{OWNER}:{OWNER}"),
+        DataFolder(path="bookstack-db", owner=MARIADB_OWNER),
+    )
+
+    def create(self, name: str, args: ServiceArgs) -> Mapping[str, pulumi.Input[str]]:
+        settings: BookstackSettings = args.settings
+        database = mariadb(
+            self,
+            f"{name}-db",
+            DatabaseArgs(
+                image=settings.database_image,
+                memory=settings.database_memory,
+                database=DATABASE,
+                folder="bookstack-db",
+                password=self.secret("database-password"),
+                root_password=self.secret("database-root-password"),
+                networks=(name,),
+            ),
+        )
+        container = self.container(name, self._wiki(name, settings), after=database)
+        self._first_admin([container])
+        return {"container": container.name}
+
+    def _wiki(self, name: str, settings: BookstackSettings) -> ContainerArgs:
+        secret = {"APP_KEY": self.secret("app-key"), "DB_PASSWORD": self.secret("database-password")}
+        if self.has_login:
+            secret |= {"OIDC_CLIENT_ID": self.client_id, "OIDC_CLIENT_SECRET": self.client_secret}
+        paths = {key: f"{_SECRETS}/{key.lower().replace('_', '-')}" for key in secret}
+        return ContainerArgs(
+            image=settings.image,
+            env=self._environment(name, settings) | {f"FILE__{key}": path for key, path in paths.items()},
+            files={paths[key]: File(content=value, private=True) for key, value in secret.items()},
+            mounts=[Mount(source=self.data("bookstack"), target="/config")],
+            health=["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:80/status"],
+            memory=settings.memory,
+            # The image's s6 begins as root: it gives /config to its user (CHOWN, FOWNER), writes there while it is
+            # another's (DAC_OVERRIDE), becomes that user (SETUID, SETGID), and ends that user's programs (KILL).
+            capabilities=[
+                "CAP_CHOWN",
+                "CAP_DAC_OVERRIDE",
+                "CAP_FOWNER",
+                "CAP_KILL",
+                "CAP_SETGID",
+                "CAP_SETUID",
+            ],
+            networks=(EDGE_NETWORK, name),
+        )
+
+    def _environment(self, name: str, settings: BookstackSettings) -> dict[str, str]:
+        """What is no secret (`linuxserver/docker-bookstack:README.md`, `BookStackApp/BookStack:app/Config`)."""
+        at_authentik = self.has_login and settings.login == "authentik"
+        environment = {
+            "PUID": OWNER,
+            "PGID": OWNER,
+            "APP_URL": self.url,
+            "APP_PROXIES": _PRIVATE_NETWORKS,
+            "SESSION_SECURE_COOKIE": "true",
+            "DB_HOST": f"{name}-db",
+            "DB_PORT": str(MARIADB_PORT),
+            "DB_DATABASE": DATABASE,
+            "DB_USERNAME": DATABASE,
+            "AUTH_METHOD": "oidc" if at_authentik else "standard",
+        }
+        return environment | (self._login() if self.has_login else {})
+
+    def _login(self) -> dict[str, str]:
+        """The login at Authentik."""
+        return {
+            "AUTH_AUTO_INITIATE": "true",
+            "OIDC_NAME": "Authentik",
+            "OIDC_DISPLAY_NAME_CLAIMS": "name",
+            # With the slash at the end: it is compared with the discovery document's, character by character.
+            "OIDC_ISSUER": self.oidc.issuer,
+            "OIDC_ISSUER_DISCOVER": "true",
+            "OIDC_END_SESSION_ENDPOINT": "true",
+            "OIDC_USER_TO_GROUPS": "true",
+            "OIDC_GROUPS_CLAIM": "groups",
+            "OIDC_REMOVE_FROM_GROUPS": "true",
+        }
+
+    def _first_admin(self, after: Sequence[pulumi.Resource]) -> None:
+        site = self.args.fleet.site_of(self.name)
+        writers = site.groups if site else (USERS,)
+        self.step(
+            "first-admin",
+            facts={
+                "container": self.physical(self.name),
+                "email": f"kite-admin@{self.args.fleet.domain}",
+                "roles": {"Admin": ADMINS, "Editor": ",".join(writers)},
+            },
+            secrets={"password": self.secret("admin-password")},
+            after=after,
+        )
+
+
+SERVICE = Bookstack

@@ -1,0 +1,142 @@
+"""Sites: the site contract as a report, one object per site, read by the stack's output and by what a plan prints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+
+from components.edge import SITE_PROXY
+from components.edge.promises import Kind, Promise, promises
+from components.login import ProxyLogin
+from components.model import StateClass
+from components.settings import service_class
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from components.backup import Backup
+    from components.fleet import Fleet, Site
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteReport:
+    """What is promised of one site, in plain values.
+
+    Attributes:
+        hostname: What visitors type.
+        hosts: Where it stands, in the order in which hosts take over.
+        primary: The host whose copy answers as long as it can; empty: any copy may answer.
+        route: How visitors reach a host.
+        login: How they are let in.
+        health: The path that tells whether a copy is well.
+        monitor: Who asks that path, and how often.
+        backup: What of it is kept.
+        data: How its data gets to the other hosts, where that needs saying.
+        promises: What happens when a part is gone.
+    """
+
+    hostname: str
+    hosts: tuple[str, ...]
+    primary: str
+    route: str
+    login: str
+    health: str
+    monitor: str
+    backup: str
+    data: str
+    promises: tuple[Promise, ...]
+
+    def output(self) -> dict[str, Any]:
+        """What the stack puts out of it."""
+        facts = {name: getattr(self, name) for name in _SAID} | {"hosts": list(self.hosts)}
+        return facts | {"seconds": {promise.fault: promise.seconds for promise in self.promises}}
+
+    def worst(self, kind: Kind) -> str:
+        """The longest time without an answer for one sort of fault, in words."""
+        figures = [promise.seconds for promise in self.promises if promise.kind is kind]
+        if not figures:
+            return ""
+        return "down" if None in figures else f"{max(figure for figure in figures if figure is not None)} s"
+
+
+_SAID = ("primary", "route", "login", "health", "monitor", "backup", "data")
+_COLUMNS = (Kind.HOST, Kind.CONNECTOR, Kind.COPY)
+_MANUAL = "data: manual, the other hosts have what somebody last carried there"
+
+
+def site_reports(fleet: Fleet) -> tuple[SiteReport, ...]:
+    """The reports of all sites of the fleet."""
+    return tuple(_report(fleet, site) for site in fleet.sites)
+
+
+def show(reports: Sequence[SiteReport]) -> None:
+    """Prints the contract with a plan, a line for each site; an update has shown it before."""
+    if reports and pulumi.runtime.is_dry_run():
+        pulumi.log.info(f"the longest time without an answer, by what is gone\n{table(reports)}")
+
+
+def table(reports: Sequence[SiteReport]) -> str:
+    """A line for each site, under one with the sorts of faults."""
+    rows: list[tuple[str, ...]] = [("site", "hosts", *_COLUMNS, "")]
+    rows += [
+        (report.hostname, "+".join(report.hosts), *(report.worst(kind) for kind in _COLUMNS), report.data)
+        for report in reports
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _report(fleet: Fleet, site: Site) -> SiteReport:
+    ranked = fleet.ranked(site)
+    standby = site.state is StateClass.PRIMARY_STANDBY and site.shared
+    return SiteReport(
+        hostname=site.hostname,
+        hosts=ranked,
+        primary=ranked[0] if standby else "",
+        route=_route(fleet, site),
+        login=_login(site),
+        health=site.health_path,
+        monitor=_monitor(fleet, site),
+        backup=_backup(service_class(site.service).backup),
+        data=_MANUAL if standby and "manual" in _data(fleet, site) else "",
+        promises=promises(fleet, site),
+    )
+
+
+def _route(fleet: Fleet, site: Site) -> str:
+    if not site.shared:
+        return f"tunnel of {site.hosts[0]}"
+    edge = fleet.stacks[fleet.foundation].edge
+    if edge and edge.failover == "load-balancer" and edge.load_balancer:
+        return f"load balancer, steering {edge.load_balancer.steering}"
+    return "shared tunnel"
+
+
+def _login(site: Site) -> str:
+    if site.login is None:
+        return "public"
+    return "Authentik stands in front" if isinstance(site.login, ProxyLogin) else "single sign-on"
+
+
+def _monitor(fleet: Fleet, site: Site) -> str:
+    if not site.shared:
+        return f"Docker on {site.hosts[0]}, every {fleet.stacks[site.hosts[0]].host.health_interval}"
+    intervals = {block.check_interval for _, name, block in fleet.blocks() if name == SITE_PROXY}
+    proxies = f"site proxies, every {' or '.join(sorted(intervals))}"
+    edge = fleet.stacks[fleet.foundation].edge
+    if edge and edge.failover == "load-balancer" and edge.load_balancer:
+        return f"{proxies}; Cloudflare, every {edge.load_balancer.interval}"
+    return proxies
+
+
+def _backup(kept: Backup) -> str:
+    if kept.disposable:
+        return f"none: {kept.disposable}"
+    return ", ".join([*(f"{dump.engine} {dump.database}" for dump in kept.dumps), *kept.folders])
+
+
+def _data(fleet: Fleet, site: Site) -> set[str]:
+    return {block.data for _, name, block in fleet.blocks() if name == site.service and block.data}

@@ -1,0 +1,7 @@
+<?php
+return new class {
+    public function make(string $class): object
+    {
+        return new $class();
+    }
+};

@@ -1,0 +1,2 @@
+<?php
+// osTicket loads its plugin classes from here; the played ones stand in bootstrap.php.

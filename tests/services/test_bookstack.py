@@ -1,0 +1,125 @@
+"""The wiki as monk's stack file declares it, held against what its image and BookStack demand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from components.login import OidcClient
+from components.model import StateClass
+from components.services.bookstack import Bookstack
+from tests.recorder import foundation_outputs, run_program
+from tests.services.plans import containers_of, environment, plan
+from tests.services.plans import files as texts
+
+if TYPE_CHECKING:
+    from tests.stack_files import StackFiles
+
+WIKI = containers_of("bookstack", "monk")["bookstack"]
+DATABASE = containers_of("bookstack", "monk")["bookstack-db"]
+
+
+def test_issuer_ends_in_a_slash_because_it_is_compared_character_by_character() -> None:
+    login = environment(WIKI)
+
+    assert login["OIDC_ISSUER"] == "https://auth.kitestacks.com/application/o/bookstack/"
+    assert (login["AUTH_METHOD"], login["OIDC_ISSUER_DISCOVER"]) == ("oidc", "true")
+    assert (login["OIDC_USER_TO_GROUPS"], login["OIDC_GROUPS_CLAIM"]) == ("true", "groups")
+    assert login["OIDC_REMOVE_FROM_GROUPS"] == "true", "who leaves a group loses its role"
+
+
+def test_login_comes_back_where_bookstack_waits_for_it() -> None:
+    login = Bookstack.login
+
+    assert isinstance(login, OidcClient)
+    assert login.redirect_paths == ("/oidc/callback",)
+    assert {"", "/login"} <= set(login.logout_paths), "the base address and /login"
+
+
+def test_address_is_public_without_a_slash_and_cookies_are_secure() -> None:
+    given = environment(WIKI)
+
+    assert given["APP_URL"] == "https://wiki.kitestacks.com"
+    assert given["SESSION_SECURE_COOKIE"] == "true"
+    assert "*" not in given["APP_PROXIES"], "anybody could say which address is a visitor's"
+
+
+def test_secrets_are_private_files_that_the_image_reads() -> None:
+    given, text = environment(WIKI), texts(WIKI)
+    names = {key.removeprefix("FILE__"): path for key, path in given.items() if key.startswith("FILE__")}
+
+    assert set(names) == {"APP_KEY", "DB_PASSWORD", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"}
+    assert text[names["APP_KEY"]] == "shared-bookstack.app-key"
+    assert text[names["OIDC_CLIENT_SECRET"]] == "shared-bookstack.client-secret"
+    assert text[names["DB_PASSWORD"]] == texts(DATABASE)["/run/secrets/password"]
+    assert not set(names) & set(given)
+    assert not [path for path, content in text.items() if content.endswith("\n")], "the image would keep the line's end"
+
+
+def test_key_is_made_as_laravel_wants_it_and_every_host_gets_the_same() -> None:
+    made = plan("kscloud1").recorder.of_type("RandomBytes")
+    (key,) = [name for name in made if name.endswith("bookstack-app-key")]
+
+    assert made[key].inputs["length"] == 32
+    assert Bookstack.secrets["app-key"].prefix == "base64:"
+    assert all(secret.shared for secret in Bookstack.secrets.values()), "a copy elsewhere opens the same database"
+    assert Bookstack.secrets["app-key"].fixed
+    assert Bookstack.state is StateClass.PRIMARY_STANDBY
+
+
+def test_data_and_ports_are_where_people_know_them() -> None:
+    assert WIKI.inputs["mounts"][0]["source"] == "/home/kite/kitestacks-live/docker/bookstack"
+    assert WIKI.inputs["mounts"][0]["target"] == "/config"
+    assert DATABASE.inputs["mounts"][0]["source"] == "/home/kite/kitestacks-live/docker/bookstack-db"
+    assert (environment(WIKI)["DB_HOST"], environment(WIKI)["DB_PORT"]) == ("bookstack-db", "3306")
+
+
+def test_health_check_asks_the_path_that_looks_at_the_database() -> None:
+    assert WIKI.inputs["healthcheck"]["tests"][-1] == "http://127.0.0.1:80/status"
+    assert Bookstack.health_path == "/status"
+
+
+def test_database_is_found_by_the_wiki_alone() -> None:
+    assert [network["name"] for network in DATABASE.inputs["networksAdvanced"]] == ["kitestacks-bookstack"]
+    assert [network["name"] for network in WIKI.inputs["networksAdvanced"]] == [
+        "kitestacks-edge",
+        "kitestacks-bookstack",
+    ]
+
+
+def test_first_step_knows_the_groups_and_hides_the_password() -> None:
+    step = plan("monk").recorder.of_type("Command")["bookstack-first-admin"]
+
+    assert step.inputs["create"] == "python3 -m kitestacks step services.bookstack.first_admin"
+    assert '"Admin": "kitestacks-admins", "Editor": "kitestacks-users"' in step.inputs["stdin"]
+    assert "stdin" in step.secrets
+    assert "shared-bookstack.admin-password" not in str({**step.inputs, "stdin": ""})
+
+
+def test_wiki_lets_its_own_accounts_in_where_the_owner_says_so(files: StackFiles) -> None:
+    files.edit("monk", "services.bookstack.login", "password")
+
+    run = run_program("monk", files.folder, references={"kscloud1": foundation_outputs("monk", "kscloud1")})
+
+    assert environment(run.containers()["bookstack"])["AUTH_METHOD"] == "standard"
+
+
+def test_wiki_without_a_site_has_no_client_and_its_own_accounts(files: StackFiles) -> None:
+    for host in ("monk", "kscloud1"):
+        files.edit(host, "services.bookstack.site", {"hostname": "wiki.kitestacks.com", "public": True})
+    files.edit("kscloud1", "services.bookstack", None).edit("monk", "services.bookstack.data", None)
+
+    run = run_program("monk", files.folder, references={"kscloud1": foundation_outputs("monk", "kscloud1")})
+
+    given = environment(run.containers()["bookstack"])
+    assert given["AUTH_METHOD"] == "standard"
+    assert not [key for key in given if "OIDC" in key]
+
+
+def test_copy_on_the_other_host_has_the_same_secrets_and_answers_second() -> None:
+    copy = containers_of("bookstack", "kscloud1")["bookstack"]
+
+    assert environment(copy) == environment(WIKI)
+    assert copy.inputs["image"] == WIKI.inputs["image"], "an older app on a newer schema breaks"
+    made = plan("kscloud1").recorder.of_type("RandomPassword")
+    assert {"vault-bookstack-database-password", "vault-bookstack-admin-password"} <= set(made)
+    assert not [name for name in plan("monk").recorder.of_type("RandomPassword") if "bookstack" in name]
