@@ -26,6 +26,7 @@ class SiteReport:
 
     Attributes:
         hostname: What visitors type.
+        service: Who answers.
         hosts: Where it stands, in the order in which hosts take over.
         primary: The host whose copy answers as long as it can; empty: any copy may answer.
         route: How visitors reach a host.
@@ -38,6 +39,7 @@ class SiteReport:
     """
 
     hostname: str
+    service: str
     hosts: tuple[str, ...]
     primary: str
     route: str
@@ -61,7 +63,7 @@ class SiteReport:
         return "down" if None in figures else f"{max(figure for figure in figures if figure is not None)} s"
 
 
-_SAID = ("primary", "route", "login", "health", "monitor", "backup", "data")
+_SAID = ("service", "primary", "route", "login", "health", "monitor", "backup", "data")
 _COLUMNS = (Kind.HOST, Kind.CONNECTOR, Kind.COPY)
 _MANUAL = "data: manual, the other hosts have what somebody last carried there"
 
@@ -94,6 +96,7 @@ def _report(fleet: Fleet, site: Site) -> SiteReport:
     standby = site.state is StateClass.PRIMARY_STANDBY and site.shared
     return SiteReport(
         hostname=site.hostname,
+        service=site.service,
         hosts=ranked,
         primary=ranked[0] if standby else "",
         route=_route(fleet, site),

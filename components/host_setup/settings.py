@@ -57,7 +57,8 @@ Fingerprint = Annotated[
     _checked(_FINGERPRINT, "must be 40 hexadecimal digits in upper case", "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"),
 ]
 PackageUrl = Annotated[
-    str, _checked(_SOURCE, "must be https://... or file:///..., without a slash at the end", "https://mirror.lan/docker")
+    str,
+    _checked(_SOURCE, "must be https://... or file:///..., without a slash at the end", "https://mirror.lan/docker"),
 ]
 
 
@@ -84,9 +85,7 @@ class HostSetupSettings(Model):
     )
     ssh_port: int = Field(default=22, ge=1, le=65535)
     ssh_user: UserName = Field(default="root", description="root, or a user who may use sudo without a password.")
-    ssh_public: bool = Field(
-        default=False, description="Said out loud: SSH stays open on the public address as well."
-    )
+    ssh_public: bool = Field(default=False, description="Said out loud: SSH stays open on the public address as well.")
     host_key: HostKey = Field(description="The host's own public key; another one is refused.")
     private_key: SecretName | None = Field(
         default=None,

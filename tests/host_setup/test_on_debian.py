@@ -178,9 +178,7 @@ def test_nothing_is_open_but_the_private_network(machine: Machine, packages: Pac
     assert outcome(machine.run(closed)) == unchanged
 
 
-def test_a_changed_setting_is_applied_and_nothing_else(
-    machine: Machine, packages: Packages, files: StackFiles
-) -> None:
+def test_a_changed_setting_is_applied_and_nothing_else(machine: Machine, packages: Packages, files: StackFiles) -> None:
     outcome(machine.run(asked(files, machine, packages)))
     machine.inside("sh", "-c", "chown 7:7 /srv/data/* && echo kept >$(ls -d /srv/data/* | head -n 1)/file")
 
