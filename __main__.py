@@ -11,6 +11,7 @@ from components import contract, sites
 from components.edge import Edge, foundation_of
 from components.fleet import Fleet
 from components.host import Host
+from components.host_setup.fleet import host_setup_of
 from components.secrets import Vault
 from components.service import ServiceArgs
 from components.settings import read_stack_files, service_class
@@ -28,14 +29,15 @@ async def main() -> dict[str, Any]:
     tailnet = await tailnet_of(fleet)
     vault = Vault("vault", fleet=fleet, made_elsewhere=foundation.secrets if foundation else None)
     edge = Edge("edge", fleet=fleet, foundation=foundation)
-    host = Host(fleet.here, fleet.own)
+    join_keys = foundation.join_keys if foundation else tailnet.host_keys if tailnet else {}
+    host = Host(fleet.here, fleet.own, setup=host_setup_of(fleet, vault, join_keys))
     services = {
         name: service_class(name)(name, ServiceArgs(settings=settings, host=host, fleet=fleet, edge=edge, vault=vault))
         for name, settings in fleet.own.service_settings.items()
     }
     edge.open(services)
 
-    outputs = {} if foundation else replace(edge.foundation, secrets=vault.shared).outputs()
+    outputs = {} if foundation else replace(edge.foundation, secrets=vault.shared, join_keys=join_keys).outputs()
     outputs |= tailnet.outputs() if tailnet else {}
     return outputs | {
         "sites": {report.hostname: report.output() for report in reports},

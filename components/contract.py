@@ -7,7 +7,7 @@ stops the preview with the line to add.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
@@ -196,11 +196,14 @@ def _rotations_agree(fleet: Fleet) -> Iterator[Problem]:
 
 def _owner_secrets_are_set(fleet: Fleet) -> Iterator[Problem]:
     config = pulumi.Config(GIVEN)
-    for name, settings in fleet.own.service_settings.items():
+    blocks: dict[str, Any] = {f"services.{name}": block for name, block in fleet.own.service_settings.items()}
+    if fleet.own.host.setup is not None:
+        blocks["host.setup"] = fleet.own.host.setup
+    for at, settings in blocks.items():
         for path, secret in settings.owner_secrets.items():
             if config.get_secret(secret) is None:
                 yield Problem(
-                    path=f"services.{name}.{path}",
+                    path=f"{at}.{path}",
                     rule=f"names the secret {secret!r}, which must be set, encrypted",
                     way_out=f"type: pulumi config set --secret {GIVEN}:{secret} -s {fleet.here}",
                 )

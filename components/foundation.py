@@ -25,6 +25,7 @@ class Foundation:
         tunnel_ids: Tunnel UUIDs by host; the shared one under `shared`.
         tunnel_tokens: Connector tokens by the same names; secret.
         secrets: What all hosts need the same, by `<service>.<name>`; secret.
+        join_keys: The key with which each host joins the private network once; secret.
     """
 
     account_id: pulumi.Input[str]
@@ -32,6 +33,7 @@ class Foundation:
     tunnel_ids: Mapping[str, pulumi.Input[str]]
     tunnel_tokens: Mapping[str, pulumi.Input[str]]
     secrets: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    join_keys: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
 
     def outputs(self) -> dict[str, Any]:
         """What the foundation's stack exports."""
@@ -65,6 +67,7 @@ class Foundation:
             tunnel_ids=found["tunnel_ids"],
             tunnel_tokens={name: pulumi.Output.secret(token) for name, token in found["tunnel_tokens"].items()},
             secrets={name: pulumi.Output.secret(value) for name, value in found["secrets"].items()},
+            join_keys={name: pulumi.Output.secret(key) for name, key in found.get("join_keys", {}).items()},
         )
 
 

@@ -14,6 +14,7 @@ from components.types import duration_seconds, mebibytes
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from components.host_setup import HostSetup
     from components.settings import HostSettings, StackFile
 
 EDGE_NETWORK = "edge"
@@ -118,23 +119,34 @@ class Host(pulumi.ComponentResource):
     """One machine of the fleet.
 
     Creates: the Docker provider of the machine, and each network when the first container asks for it.
-    Leaves out: Docker itself, Tailscale and the data folders: they are the machine's own.
+    Leaves out: Docker itself, Tailscale and the data folders: they are the machine's own, or `HostSetup`'s.
 
     Attributes:
         name: The host's name, which is the stack's.
         settings: The `host` block of its stack file.
+        prepared: What has to be done before anything is done on the host.
     """
 
-    def __init__(self, name: str, stack: StackFile, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        stack: StackFile,
+        *,
+        setup: HostSetup | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         super().__init__("kitestacks:index:Host", name, None, opts)
         self.name = name
         self.settings: HostSettings = stack.host
+        self.prepared: Sequence[pulumi.Resource] = [setup.done] if setup else []
         self._stack = stack
+        endpoint = self.settings.docker
         self._provider = docker.Provider(
             f"{name}-docker",
-            host=self.settings.docker,
-            ssh_opts=SSH_OPTIONS if self.settings.docker.startswith("ssh://") else None,
-            opts=pulumi.ResourceOptions(parent=self),
+            # Not known before the host is set up: a plan for a fresh host must not ask a daemon that is not there yet.
+            host=setup.done.id.apply(lambda _: endpoint) if setup else endpoint,
+            ssh_opts=SSH_OPTIONS if endpoint.startswith("ssh://") else None,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(self.prepared)),
         )
         self._networks: dict[str, docker.Network] = {}
         self._logs = pulumi.ErrorHook(f"{name}-container-logs", explain_failure(name, self.settings.docker))

@@ -203,5 +203,5 @@ class Service(pulumi.ComponentResource):
         secrets: Mapping[str, pulumi.Input[str]],
         after: Sequence[pulumi.Resource],
     ) -> Step:
-        opts = pulumi.ResourceOptions(parent=self, depends_on=list(after))
+        opts = pulumi.ResourceOptions(parent=self, depends_on=[*self.args.host.prepared, *after])
         return Step(f"{self.name}-{name}", program=program, facts=facts, secrets=secrets, opts=opts)

@@ -28,6 +28,7 @@ from pydantic import (
 
 from components.edge.load_balancer import LoadBalancerSettings
 from components.errors import Problem, ProgramError
+from components.host_setup.settings import HostSetupSettings
 from components.model import Model
 from components.services import KNOWN_SERVICES
 from components.settings_errors import problems_of
@@ -68,6 +69,9 @@ class HostSettings(Model):
     health_interval: Duration = Field(default="10s", description="Time between two health checks of a container.")
     start_timeout: Duration = Field(
         default="3m0s", description="How long `up` waits for a container to become healthy."
+    )
+    setup: HostSetupSettings | None = Field(
+        default=None, description="Prepares the machine over SSH. Without it the host is prepared by hand."
     )
 
 
