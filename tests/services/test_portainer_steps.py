@@ -127,9 +127,8 @@ class _Answers(BaseHTTPRequestHandler):
 
 def _body(kind: str, raw: bytes) -> dict[str, Any]:
     if kind.startswith("multipart/"):
-        parts = BytesParser().parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + raw).get_payload()
-        assert isinstance(parts, list)
-        named = ((re.search(r'name="(\w+)"', part["Content-Disposition"]), part) for part in parts)
+        form = BytesParser().parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + raw)
+        named = ((re.search(r'name="(\w+)"', part["Content-Disposition"] or ""), part) for part in form.walk())
         return {name[1]: str(part.get_payload()) for name, part in named if name}
     return dict(json.loads(raw)) if raw else {}
 
