@@ -70,7 +70,7 @@ class Portainer(ThreadingHTTPServer):
 
     def _answer_system(self, *_: object) -> tuple[int, Any]:
         self.not_yet -= 1
-        return (503 if self.not_yet >= 0 else 200), {"Version": "2.39.4"}
+        return (503 if self.not_yet >= 0 else 200), {"Version": "2.39.6"}
 
     def _answer_auth(self, _method: str, _path: str, body: dict[str, Any]) -> tuple[int, Any]:
         right = (body["Username"], body["Password"]) == ("admin", self.password)
