@@ -150,6 +150,21 @@ def _sites_have_a_login(fleet: Fleet) -> Iterator[Problem]:
             )
 
 
+def _one_hostname_per_login(fleet: Fleet) -> Iterator[Problem]:
+    """A service is one client of Authentik, whose application leads to one address."""
+    claims: dict[str, dict[str, str]] = defaultdict(dict)
+    for _, name, path, settings in declared_blocks(fleet):
+        if settings.site and service_class(name).login and not settings.site.public:
+            claims[name].setdefault(settings.site.hostname, path)
+    for name, hostnames in claims.items():
+        if len(hostnames) > 1:
+            yield Problem(
+                path=f"{next(iter(hostnames.values()))}.site.hostname",
+                rule=f"must be the same on every host: {name} has one login, got {' and '.join(hostnames)}",
+                way_out="give it one hostname and write `shared: true` in each file",
+            )
+
+
 def _needed_services_are_there(fleet: Fleet) -> Iterator[Problem]:
     for _, name, path, _ in declared_blocks(fleet):
         for need in service_class(name).needs(fleet):
@@ -229,6 +244,7 @@ RULES = (
     _one_service_per_hostname,
     _sites_can_answer,
     _sites_have_a_login,
+    _one_hostname_per_login,
     _needed_services_are_there,
     _rotations_name_secrets,
     _rotations_agree,

@@ -58,9 +58,10 @@ def promises(fleet: Fleet, site: Site) -> tuple[Promise, ...]:
         found = [promise for host in site.hosts for promise in _shared(fleet, site, host)] + _cut_off(fleet, site)
     else:
         found = _single(site, site.hosts[0])
-    lost = {host: needed for host in fleet.stacks if (needed := _needed_there_alone(fleet, site.service, host))}
+    others = (host for host in fleet.stacks if (host,) != site.hosts)
+    lost = {host: needed for host in others if (needed := _needed_there_alone(fleet, site.service, host))}
     kept = [promise for promise in found if promise.kind is not Kind.HOST or promise.fault not in map(_gone, lost)]
-    return (*kept, *(_lost(site, host, needed) for host, needed in sorted(lost.items()) if [host] != list(site.hosts)))
+    return (*kept, *(_lost(site, host, needed) for host, needed in sorted(lost.items())))
 
 
 def _gone(host: str) -> str:
