@@ -192,8 +192,8 @@ def test_a_plan_prints_a_line_for_each_site(previewed: bool, monkeypatch: pytest
         [
             [
                 "the longest time without an answer, by what is gone",
-                "site                hosts  host gone  connector gone  copy sick",
-                "www.kitestacks.com  monk   down       down            down",
+                "site                hosts  host gone       connector gone  copy sick",
+                "www.kitestacks.com  monk   down with monk  down            down",
             ]
         ]
         if previewed
