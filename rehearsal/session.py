@@ -74,6 +74,7 @@ def set_secrets(found: Twin, tools: toolchain.Toolchain, stack: str) -> None:
     """Sets, encrypted, the secrets that a stack can't do without and does not have."""
     text = (found.project / f"Pulumi.{stack}.yaml").read_text()
     needed = [_CLOUDFLARE, *([_TAILSCALE] if f"{stack_files.PREFIX}tailnet:" in text else [])]
+    needed += stack_files.host_secrets(found, stack)
     for key in needed:
         if key not in text:
             engine.run(found, tools, "config", "set", "--secret", key, "-s", stack, given=_SECRET)

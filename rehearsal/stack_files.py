@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PREFIX = "kitestacks:"
 _PROGRAM = ("__main__.py", "components")
+_OWNER_KEYS = ("private-key", "auth-key")
 _SALT = "encryptionsalt"
 
 
@@ -113,6 +114,14 @@ def _device(name: str, rehearsed: dict[str, Any]) -> dict[str, dict[str, str]]:
         return {}
     door = {"reached-at": host["reached-at"]} if "reached-at" in host else {}
     return {name: {"address": host["tailscale-address"]} | door}
+
+
+def host_secrets(twin: Twin, stack: str) -> list[str]:
+    """The owner's own secrets that a host's set-up names; nothing is opened with them here, but the program asks."""
+    host = _config(_document(twin.project / f"Pulumi.{stack}.yaml")).get(f"{PREFIX}host")
+    setup = host.get("setup") if isinstance(host, dict) else None
+    named = [setup.get(key) for key in _OWNER_KEYS] if isinstance(setup, dict) else []
+    return [f"secret:{name}" for name in named if isinstance(name, str)]
 
 
 def share_salt(twin: Twin, stack: str) -> None:

@@ -38,9 +38,7 @@ def host_setup_of(fleet: Fleet, vault: Vault, join_keys: Mapping[str, pulumi.Inp
             tailscale_address=host.tailscale_address,
             tag=tag_of(fleet.here),
             docker_user=_user_of(host.docker) or settings.ssh_user,
-            folders=[
-                DataFolder(path=f"{host.data}/{each.path}", owner=each.owner, mode=each.mode) for each in folders
-            ],
+            folders=[DataFolder(path=f"{host.data}/{each.path}", owner=each.owner, mode=each.mode) for each in folders],
             private_key=vault.given(settings.private_key) if settings.private_key else None,
             join_key=vault.given(settings.auth_key) if settings.auth_key else join_keys.get(fleet.here),
         ),

@@ -57,7 +57,8 @@ Fingerprint = Annotated[
     _checked(_FINGERPRINT, "must be 40 hexadecimal digits in upper case", "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"),
 ]
 PackageUrl = Annotated[
-    str, _checked(_SOURCE, "must be https://... or file:///..., without a slash at the end", "https://mirror.lan/docker")
+    str,
+    _checked(_SOURCE, "must be https://... or file:///..., without a slash at the end", "https://mirror.lan/docker"),
 ]
 
 
@@ -84,17 +85,15 @@ class HostSetupSettings(Model):
     )
     ssh_port: int = Field(default=22, ge=1, le=65535)
     ssh_user: UserName = Field(default="root", description="root, or a user who may use sudo without a password.")
-    ssh_public: bool = Field(
-        default=False, description="Said out loud: SSH stays open on the public address as well."
-    )
+    ssh_public: bool = Field(default=False, description="Said out loud: SSH stays open on the public address as well.")
     host_key: HostKey = Field(description="The host's own public key; another one is refused.")
     private_key: SecretName | None = Field(
         default=None,
-        description="The name of the secret (`secret:<name>`) that holds the SSH key; without it the SSH agent is asked.",
+        description="Names the secret (`secret:<name>`) that holds the SSH key; without it the SSH agent is asked.",
     )
     auth_key: SecretName | None = Field(
         default=None,
-        description="The name of the secret that holds a Tailscale key of your own; without it the foundation's is taken.",
+        description="Names the secret that holds a Tailscale key of your own; without it the foundation's is taken.",
     )
     docker_version: ReleaseVersion = Field(description="The version of Docker, for example 28.5.1; it stays.")
     tailscale_version: ReleaseVersion = Field(description="The version of Tailscale, for example 1.102.3; it stays.")

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.host_setup import debian
@@ -16,6 +15,7 @@ from tests.host_setup.packages import FAKES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 _LIMIT = 120
 """Seconds that anything may take."""

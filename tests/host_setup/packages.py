@@ -14,7 +14,8 @@ FAKES = Path(__file__).with_name("fakes")
 _UNIT = "[Service]\nType=oneshot\nExecStart={command}\n\n[Install]\nWantedBy=multi-user.target\n"
 _DOCKERD = """#!/bin/sh
 # Notes what a daemon meets that is to publish ports on the private address.
-if ip -4 -o address show | grep -qF " $(cat /srv/given/address)/"; then echo address; else echo nothing; fi >>/var/log/dockerd
+exec >>/var/log/dockerd
+if ip -4 -o address show | grep -qF " $(cat /srv/given/address)/"; then echo address; else echo nothing; fi
 """
 
 

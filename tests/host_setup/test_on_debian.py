@@ -119,7 +119,7 @@ def test_each_failure_says_in_one_line_which_step_failed_and_what_to_do(
     nowhere = {"url": "file:///srv/packages/nowhere", "fingerprint": packages.fingerprint}
     key = machine.join_key
 
-    def refused(**changes: Any) -> str:
+    def refused(**changes: Any) -> str:  # noqa: ANN401 - any YAML value
         done = machine.run(asked(files, machine, packages, **changes))
         assert done.returncode == 1
         (line,) = done.stderr.splitlines()
@@ -178,9 +178,7 @@ def test_nothing_is_open_but_the_private_network(machine: Machine, packages: Pac
     assert outcome(machine.run(closed)) == unchanged
 
 
-def test_a_changed_setting_is_applied_and_nothing_else(
-    machine: Machine, packages: Packages, files: StackFiles
-) -> None:
+def test_a_changed_setting_is_applied_and_nothing_else(machine: Machine, packages: Packages, files: StackFiles) -> None:
     outcome(machine.run(asked(files, machine, packages)))
     machine.inside("sh", "-c", "chown 7:7 /srv/data/* && echo kept >$(ls -d /srv/data/* | head -n 1)/file")
 
