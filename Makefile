@@ -23,9 +23,8 @@ rehearsal-status: ## what runs in the rehearsal, and which sites answer
 rehearsal-down: ## take away everything that the rehearsal made
 	@$(KITESTACKS) rehearsal down
 
-HOST ?= monk
-drill: ## take a host away in the rehearsal (HOST=monk) and measure who answers
-	@$(KITESTACKS) drill --host $(HOST)
+drill: ## take parts away in the rehearsal and measure who answers (one alone: FAULT=monk-gone)
+	@$(KITESTACKS) drill $(FAULT)
 
 test: ## linter, type checker and every test that this machine can run
 	@$(KITESTACKS) check

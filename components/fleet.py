@@ -167,14 +167,14 @@ class Fleet:
         settings = self.stacks[host].host
         return settings.reached_at or settings.tailscale_address
 
-    def site_of(self, service: str) -> Site | None:
-        """The site of a service, if it has one."""
-        return next((site for site in self.sites if site.service == service), None)
-
     def address_of(self, service: str, port: int) -> str:
         """Where a needed service answers: its container on the running host, else its host's private address."""
         places = self.hosts_of(service)
         return f"{service}:{port}" if self.here in places else f"{self.private_address(places[0])}:{port}"
+
+    def site_of(self, service: str) -> Site | None:
+        """The site of a service, if it has one."""
+        return next((site for site in self.sites if site.service == service), None)
 
     @property
     def undeclared_logins(self) -> dict[str, Login]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _LONGEST_VALUE = 60
+_KEY = "[key]"
+"""What pydantic adds to a location where the key is wrong and not what stands behind it."""
 
 
 def problems_of(error: ValidationError, model: type[BaseModel], at: str = "") -> list[Problem]:
@@ -22,7 +24,7 @@ def problems_of(error: ValidationError, model: type[BaseModel], at: str = "") ->
 
 def _problem(details: ErrorDetails, model: type[BaseModel], at: str) -> Problem:
     loc = details["loc"]
-    path = at + ".".join(str(part) for part in loc)
+    path = at + ".".join(str(part) for part in loc if part != _KEY)
     match details["type"]:
         case "extra_forbidden":
             return Problem(path=path, rule=_unknown(loc), way_out=_known_keys(str(loc[-1]), _model_at(model, loc[:-1])))

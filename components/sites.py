@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from components.edge import SITE_PROXY
-from components.edge.promises import Promise, promises
+from components.edge.promises import Kind, Promise, promises
 from components.login import ProxyLogin
 from components.model import StateClass
 from components.settings import service_class
@@ -26,6 +26,7 @@ class SiteReport:
 
     Attributes:
         hostname: What visitors type.
+        service: Who answers.
         hosts: Where it stands, in the order in which hosts take over.
         primary: The host whose copy answers as long as it can; empty: any copy may answer.
         route: How visitors reach a host.
@@ -38,6 +39,7 @@ class SiteReport:
     """
 
     hostname: str
+    service: str
     hosts: tuple[str, ...]
     primary: str
     route: str
@@ -53,18 +55,16 @@ class SiteReport:
         facts = {name: getattr(self, name) for name in _SAID} | {"hosts": list(self.hosts)}
         return facts | {"seconds": {promise.fault: promise.seconds for promise in self.promises}}
 
-    @property
-    def line(self) -> str:
-        """One line for people: where it stands, and the worst that each fault does to it."""
-        worst = ", ".join(
-            f"{promise.fault}: {'down' if promise.seconds is None else f'{promise.seconds} s'}"
-            for promise in self.promises
-            if promise.seconds != 0
-        )
-        return f"{self.hostname}  {'+'.join(self.hosts)}  {worst}{f'  ({self.data})' if self.data else ''}"
+    def worst(self, kind: Kind) -> str:
+        """The longest time without an answer for one sort of fault, in words."""
+        figures = [promise.seconds for promise in self.promises if promise.kind is kind]
+        if not figures:
+            return ""
+        return "down" if None in figures else f"{max(figure for figure in figures if figure is not None)} s"
 
 
-_SAID = ("primary", "route", "login", "health", "monitor", "backup", "data")
+_SAID = ("service", "primary", "route", "login", "health", "monitor", "backup", "data")
+_COLUMNS = (Kind.HOST, Kind.CONNECTOR, Kind.COPY)
 _MANUAL = "data: manual, the other hosts have what somebody last carried there"
 
 
@@ -76,8 +76,19 @@ def site_reports(fleet: Fleet) -> tuple[SiteReport, ...]:
 def show(reports: Sequence[SiteReport]) -> None:
     """Prints the contract with a plan, a line for each site; an update has shown it before."""
     if reports and pulumi.runtime.is_dry_run():
-        lines = "\n".join(f"  {report.line}" for report in reports)
-        pulumi.log.info(f"sites, and the longest time without an answer when a part is gone\n{lines}")
+        pulumi.log.info(f"the longest time without an answer, by what is gone\n{table(reports)}")
+
+
+def table(reports: Sequence[SiteReport]) -> str:
+    """A line for each site, under one with the sorts of faults."""
+    rows: list[tuple[str, ...]] = [("site", "hosts", *_COLUMNS, "")]
+    rows += [
+        (report.hostname, "+".join(report.hosts), *(report.worst(kind) for kind in _COLUMNS), report.data)
+        for report in reports
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _report(fleet: Fleet, site: Site) -> SiteReport:
@@ -85,6 +96,7 @@ def _report(fleet: Fleet, site: Site) -> SiteReport:
     standby = site.state is StateClass.PRIMARY_STANDBY and site.shared
     return SiteReport(
         hostname=site.hostname,
+        service=site.service,
         hosts=ranked,
         primary=ranked[0] if standby else "",
         route=_route(fleet, site),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from typing import TYPE_CHECKING
 
 import toolchain
+from components.secrets import GIVEN
 from kitestacks.exits import CommandError, Exit
 from rehearsal import engine, helpers, stack_files, twin
 from rehearsal.daemon import Daemon, free_port
@@ -66,18 +68,22 @@ def prepare(console: Console, found: Twin, root: Path = twin.ROOT) -> toolchain.
             step.note(stack)
             stack_files.share_salt(found, stack)
             engine.run(found, tools, "stack", "select", "--create", stack)
-            set_secrets(found, tools, stack)
+            set_secrets(found, tools, stack, root)
     return tools
 
 
-def set_secrets(found: Twin, tools: toolchain.Toolchain, stack: str) -> None:
-    """Sets, encrypted, the secrets that a stack can't do without and does not have."""
+def set_secrets(found: Twin, tools: toolchain.Toolchain, stack: str, root: Path = twin.ROOT) -> None:
+    """Sets, encrypted, the secrets that a stack can't do without and does not have.
+
+    Those that its owner would bring along are made up.
+    """
     text = (found.project / f"Pulumi.{stack}.yaml").read_text()
-    needed = [_CLOUDFLARE, *([_TAILSCALE] if f"{stack_files.PREFIX}tailnet:" in text else [])]
-    needed += stack_files.host_secrets(found, stack)
-    for key in needed:
-        if key not in text:
-            engine.run(found, tools, "config", "set", "--secret", key, "-s", stack, given=_SECRET)
+    needed = {_CLOUDFLARE: _SECRET} | ({_TAILSCALE: _SECRET} if f"{stack_files.PREFIX}tailnet:" in text else {})
+    owners = sorted(stack_files.owner_secrets(stack, root))
+    needed |= {f"{GIVEN}:{name}": f"rehearsal-{secrets.token_hex(16)}" for name in owners}
+    for key, value in needed.items():
+        if f"{key}:" not in text:
+            engine.run(found, tools, "config", "set", "--secret", key, "-s", stack, given=value)
 
 
 def up(console: Console, found: Twin) -> None:

@@ -5,25 +5,26 @@ A value is swapped only where the real one is valid, so that the program still r
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import contextlib
+from typing import TYPE_CHECKING, Any, get_args
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from components.edge.plans import PLANS
 from components.types import AbsolutePath, CloudflareId, DockerEndpoint, HostName, ImageRef, PrivateAddress
-from rehearsal.cloud.store import DEVICES, write_private
+from rehearsal.cloud.store import DEVICES, DISKS, write_private
 from rehearsal.twin import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from components.model import ServiceSettings
     from rehearsal.twin import Twin
 
 PREFIX = "kitestacks:"
 _PROGRAM = ("__main__.py", "components")
-_OWNER_KEYS = ("private-key", "auth-key")
 _SALT = "encryptionsalt"
 
 
@@ -37,7 +38,7 @@ def hostnames(root: Path = ROOT) -> dict[str, list[str]]:
     """The sites that the real stack files declare, each with its hosts."""
     found: dict[str, list[str]] = {}
     for name in names(root):
-        for block in _services(_config(_document(root / f"Pulumi.{name}.yaml"))):
+        for _, block in _services(_config(_document(root / f"Pulumi.{name}.yaml"))):
             site = block.get("site")
             if isinstance(site, dict) and isinstance(site.get("hostname"), str):
                 found.setdefault(site["hostname"], []).append(name)
@@ -58,15 +59,45 @@ def plan(root: Path = ROOT) -> str:
     return said if said in PLANS else "enterprise"
 
 
-def images(root: Path = ROOT) -> list[str]:
-    """Every pinned image that the real stack files name."""
-    found = {
-        block["image"]
-        for name in names(root)
-        for block in _services(_config(_document(root / f"Pulumi.{name}.yaml")))
-        if _valid(ImageRef, block.get("image"))
-    }
-    return sorted(found)
+def failover(root: Path = ROOT) -> str:
+    """How the edge fails over, as the foundation's file says or by default."""
+    edge = _config(_document(root / f"Pulumi.{names(root)[0]}.yaml")).get(f"{PREFIX}edge")
+    return str(edge.get("failover", "replicas")) if isinstance(edge, dict) else "replicas"
+
+
+def images(root: Path = ROOT) -> dict[str, tuple[int, ...]]:
+    """Every pinned image that the real stack files name, with the ports that its service declares.
+
+    An image of a side container has none of its own.
+    """
+    from components.services import KNOWN_SERVICES  # noqa: PLC0415 - each plan in a rehearsal's shell comes by here
+
+    found: dict[str, tuple[int, ...]] = {}
+    for service, block in _all_services(root):
+        kind = KNOWN_SERVICES.get(service)
+        for key, image in block.items():
+            if (key != "image" and not key.endswith("-image")) or not _valid(ImageRef, image):
+                continue
+            ports = (kind.port, *(each.port for each in kind.metrics)) if kind and key == "image" else ()
+            found[image] = tuple(dict.fromkeys((*found.get(image, ()), *filter(None, ports))))
+    return found
+
+
+def owner_secrets(stack: str, root: Path = ROOT) -> set[str]:
+    """The secrets that a stack wants from its owner, as far as the blocks that name them are valid."""
+    from components.host_setup.settings import HostSetupSettings  # noqa: PLC0415 - as above
+    from components.services import KNOWN_SERVICES  # noqa: PLC0415 - as above
+
+    config = _config(_document(root / f"Pulumi.{stack}.yaml"))
+    host = config.get(f"{PREFIX}host")
+    setup = host.get("setup") if isinstance(host, dict) else None
+    blocks: list[tuple[type[HostSetupSettings | ServiceSettings], object]] = [(HostSetupSettings, setup)]
+    blocks += [(KNOWN_SERVICES[name].Settings, block) for name, block in _services(config) if name in KNOWN_SERVICES]
+    found: set[str] = set()
+    for kind, block in blocks:
+        with contextlib.suppress(ValidationError):
+            found |= set(kind.model_validate(block).owner_secrets.values())
+    return found
 
 
 def stale(twin: Twin, root: Path = ROOT) -> bool:
@@ -116,14 +147,6 @@ def _device(name: str, rehearsed: dict[str, Any]) -> dict[str, dict[str, str]]:
     return {name: {"address": host["tailscale-address"]} | door}
 
 
-def host_secrets(twin: Twin, stack: str) -> list[str]:
-    """The owner's own secrets that a host's set-up names; nothing is opened with them here, but the program asks."""
-    host = _config(_document(twin.project / f"Pulumi.{stack}.yaml")).get(f"{PREFIX}host")
-    setup = host.get("setup") if isinstance(host, dict) else None
-    named = [setup.get(key) for key in _OWNER_KEYS] if isinstance(setup, dict) else []
-    return [f"secret:{name}" for name in named if isinstance(name, str)]
-
-
 def share_salt(twin: Twin, stack: str) -> None:
     """Gives a stack that has none the salt of another: with one passphrase it is one key, derived once in a preview.
 
@@ -148,6 +171,8 @@ def _rehearsed(
             config, f"{PREFIX}cloudflare-account-id", CloudflareId, lambda _: twin.account_id, default=twin.account_id
         )
         _swap(config, f"{PREFIX}cloudflare-zone-id", CloudflareId, lambda _: twin.zone_id, default=twin.zone_id)
+    for service, block in _services(config):
+        _swap_folders(service, block, twin)
     _swap(config, f"{PREFIX}installation", HostName, lambda _: twin.installation, default=twin.installation)
     if isinstance(mirrors := config.setdefault(f"{PREFIX}images", {}), dict):
         mirrors |= images
@@ -162,9 +187,9 @@ def _swap_host(host: object, twin: Twin, door: str | None) -> None:
     if not isinstance(host, dict):
         return
     _swap(host, "docker", DockerEndpoint, lambda _: twin.docker or twin.no_daemon)
-    _swap(host, "data", AbsolutePath, lambda path: f"{twin.state}/disks{path}")
+    _swap(host, "data", AbsolutePath, lambda path: f"{twin.state}/{DISKS}{path}")
     _swap(host, "tailscale-address", PrivateAddress, lambda address: _loopback(address, twin))
-    disk = twin.state / "disks"
+    disk = twin.state / DISKS
     disk.mkdir(mode=0o755, exist_ok=True)
     host.setdefault("root", str(disk))
     host.setdefault("health-interval", "2s")
@@ -177,6 +202,19 @@ def _swap_public_edge(services: object, twin: Twin) -> None:
     proxy = services.get("site-proxy") if isinstance(services, dict) else None
     if isinstance(proxy, dict):
         proxy["public-edge"] = twin.public_edge
+
+
+def _swap_folders(service: str, block: dict[str, Any], twin: Twin) -> None:
+    """Folders that the owner has on the host besides the services' data: empty ones on the rehearsal's disk."""
+    from components.services import KNOWN_SERVICES  # noqa: PLC0415 - as above
+
+    kind = KNOWN_SERVICES.get(service)
+    for name, field in kind.Settings.model_fields.items() if kind else ():
+        key = field.alias or name
+        if get_args(AbsolutePath)[1] in field.metadata and _valid(AbsolutePath, block.get(key)):
+            folder = twin.state / DISKS / block[key].lstrip("/")
+            folder.mkdir(parents=True, exist_ok=True)
+            block[key] = str(folder)
 
 
 def _loopback(address: str, twin: Twin) -> str:
@@ -222,10 +260,14 @@ def _config(document: dict[str, Any] | None) -> dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def _services(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _all_services(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    return (each for name in names(root) for each in _services(_config(_document(root / f"Pulumi.{name}.yaml"))))
+
+
+def _services(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     services = config.get(f"{PREFIX}services")
-    blocks: Iterable[object] = services.values() if isinstance(services, dict) else ()
-    return (block for block in blocks if isinstance(block, dict))
+    blocks: Iterable[tuple[str, object]] = services.items() if isinstance(services, dict) else ()
+    return ((name, block) for name, block in blocks if isinstance(block, dict))
 
 
 def _encrypted(value: object) -> bool:

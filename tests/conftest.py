@@ -21,6 +21,8 @@ os.environ["PULUMI_ERROR_OUTPUT_STRING"] = "true"
 def _no_ambient_account(monkeypatch: pytest.MonkeyPatch) -> None:
     """A token in the developer's shell must not make a test pass."""
     monkeypatch.delenv("CLOUDFLARE_API_TOKEN", raising=False)
+    for name in ("API_KEY", "OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "IDENTITY_TOKEN"):
+        monkeypatch.delenv(f"TAILSCALE_{name}", raising=False)
 
 
 @pytest.fixture

@@ -62,6 +62,8 @@ class Recorded:
     delete_before_replace: bool
     replace_on_changes: tuple[str, ...]
     error_hooks: tuple[str, ...]
+    protect: bool
+    secret_outputs: tuple[str, ...]
     dependencies: frozenset[str]
 
 
@@ -105,6 +107,8 @@ class Recorder(pulumi.runtime.Mocks):
                 delete_before_replace=request.deleteBeforeReplace,
                 replace_on_changes=tuple(request.replaceOnChanges),
                 error_hooks=tuple(request.hooks.on_error),
+                protect=request.protect,
+                secret_outputs=tuple(request.additionalSecretOutputs),
                 dependencies=frozenset(urn.rpartition("::")[2] for urn in request.dependencies),
             )
         )

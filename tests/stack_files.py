@@ -9,6 +9,9 @@ from typing import Any
 
 import yaml
 
+from components.fleet import Fleet
+from components.settings import StackFile
+
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "kitestacks:"
 
@@ -50,6 +53,15 @@ class StackFiles:
             document["config"][f"{PREFIX}services"] = {name: blocks[name] for name in services if name in blocks}
             file.write_text(yaml.safe_dump(document, sort_keys=False))
         return self
+
+    def fleet(self, here: str) -> Fleet:
+        """What the files declare, seen from one host, without the engine."""
+        stacks: dict[str, StackFile] = {}
+        for file in sorted(self.folder.glob("Pulumi.*.yaml")):
+            config = yaml.safe_load(file.read_text())["config"]
+            values = {key.removeprefix(PREFIX): value for key, value in config.items() if key.startswith(PREFIX)}
+            stacks[file.name.removeprefix("Pulumi.").removesuffix(".yaml")] = StackFile.model_validate(values)
+        return Fleet(here=here, stacks=stacks)
 
     def keep(self, *services: str) -> StackFiles:
         """Takes every other service out of all files, so that a test speaks of these alone."""

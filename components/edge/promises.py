@@ -6,11 +6,13 @@ Every figure is a worst case with the formula that gives it, from the settings t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from components.edge import SITE_PROXY
 from components.edge.copies import answering_order
 from components.model import StateClass
+from components.settings import service_class
 from components.types import duration_seconds
 
 if TYPE_CHECKING:
@@ -22,17 +24,28 @@ CONNECTOR_SECONDS = 5
 MaxIdleTimeout); Cloudflare publishes no figure of its own."""
 
 
+class Kind(StrEnum):
+    """The sorts of parts that may be gone."""
+
+    HOST = "host gone"
+    CONNECTOR = "connector gone"
+    COPY = "copy sick"
+    NETWORK = "tailnet cut"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Promise:
     """What happens to a site when one part is gone.
 
     Attributes:
+        kind: What sort of part it is.
         fault: The part that is gone, in words.
         seconds: The longest time without an answer; None: until somebody acts, or the part is back.
         formula: Where the seconds come from; without seconds, why.
         type: What to type; empty: nothing.
     """
 
+    kind: Kind
     fault: str
     seconds: int | None
     formula: str
@@ -41,23 +54,56 @@ class Promise:
 
 def promises(fleet: Fleet, site: Site) -> tuple[Promise, ...]:
     """Every fault that one site may meet."""
-    if not site.shared:
-        return tuple(promise for host in site.hosts for promise in _single(site, host))
-    found = [promise for host in site.hosts for promise in _shared(fleet, site, host)]
-    return (*found, *_cut_off(fleet, site))
+    if site.shared:
+        found = [promise for host in site.hosts for promise in _shared(fleet, site, host)] + _cut_off(fleet, site)
+    else:
+        found = _single(site, site.hosts[0])
+    others = (host for host in fleet.stacks if (host,) != site.hosts)
+    lost = {host: needed for host in others if (needed := _needed_there_alone(fleet, site.service, host))}
+    kept = [promise for promise in found if promise.kind is not Kind.HOST or promise.fault not in map(_gone, lost)]
+    return (*kept, *(_lost(site, host, needed) for host, needed in sorted(lost.items())))
+
+
+def _gone(host: str) -> str:
+    return f"{host} gone"
+
+
+def _needed_there_alone(fleet: Fleet, service: str, host: str) -> str:
+    """What a service can't do without and only one host has; empty: nothing."""
+    for need in service_class(service).needs(fleet):
+        if not need.on_each and fleet.hosts_of(need.service) == (host,):
+            return need.service
+    return ""
+
+
+def _lost(site: Site, host: str, needed: str) -> Promise:
+    formula = f"{site.service} needs {needed}, which stands on {host} alone; it answers again when {host} is back"
+    return Promise(kind=Kind.HOST, fault=_gone(host), seconds=None, formula=formula)
 
 
 def _single(site: Site, host: str) -> list[Promise]:
     only = f"the one copy stands on {host}"
     return [
-        Promise(fault=f"{host} gone", seconds=None, formula=f"{only}; it answers again when {host} is back"),
         Promise(
+            kind=Kind.HOST,
+            fault=_gone(host),
+            seconds=None,
+            formula=f"{only}; it answers again when {host} is back",
+        ),
+        Promise(
+            kind=Kind.CONNECTOR,
             fault=f"connector of {host} gone",
             seconds=None,
             formula=f"{only}, and no other way leads there",
             type=f"docker restart {CONNECTOR}",
         ),
-        Promise(fault=f"copy on {host} sick", seconds=None, formula=only, type=f"docker restart {site.service}"),
+        Promise(
+            kind=Kind.COPY,
+            fault=f"copy on {host} sick",
+            seconds=None,
+            formula=only,
+            type=f"docker restart {site.service}",
+        ),
     ]
 
 
@@ -69,9 +115,9 @@ def _shared(fleet: Fleet, site: Site, host: str) -> list[Promise]:
     idle = site.state is StateClass.PRIMARY_STANDBY and not asked_elsewhere
     sick = (0, "nobody is sent there while the primary answers") if idle else copy
     return [
-        Promise(fault=f"{host} gone", seconds=gone[0], formula=gone[1]),
-        Promise(fault=f"connector of {host} gone", seconds=route[0], formula=route[1]),
-        Promise(fault=f"copy on {host} sick", seconds=sick[0], formula=sick[1]),
+        Promise(kind=Kind.HOST, fault=_gone(host), seconds=gone[0], formula=gone[1]),
+        Promise(kind=Kind.CONNECTOR, fault=f"connector of {host} gone", seconds=route[0], formula=route[1]),
+        Promise(kind=Kind.COPY, fault=f"copy on {host} sick", seconds=sick[0], formula=sick[1]),
     ]
 
 
@@ -83,8 +129,13 @@ def _cut_off(fleet: Fleet, site: Site) -> list[Promise]:
     primary = fleet.ranked(site)[0]
     apart = f"{formula}; then each host's visitors get its own copy, and what is written on both must be merged by hand"
     return [
-        Promise(fault="tailnet cut", seconds=seconds, formula=f"{formula}; then by the tunnel of {primary}"),
-        Promise(fault=f"tailnet cut and {primary}'s tunnel gone", seconds=seconds, formula=apart),
+        Promise(
+            kind=Kind.NETWORK,
+            fault="tailnet cut",
+            seconds=seconds,
+            formula=f"{formula}; then by the tunnel of {primary}",
+        ),
+        Promise(kind=Kind.NETWORK, fault=f"tailnet cut and {primary}'s tunnel gone", seconds=seconds, formula=apart),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The `host.setup` section: how a fresh host is reached, and what it is given. Without it a host is prepared by hand."""
+"""The `host.setup` section: how a fresh host is reached, and what it is given; without it it is prepared by hand."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from components.tailnet.invariants import check_invariants
+from components.tailnet.known import known_tailnet
 from components.tailnet.own_way import cut_off
 from components.tailnet.plan import plan_of, unknown_names
 from components.tailnet.run_tests import run_tests
@@ -31,14 +32,14 @@ def policy_problems(fleet: Fleet) -> Iterator[Problem]:
     plan = None if words else plan_of(fleet)
     if plan is None:
         return
-    policy = plan.policy
+    policy, tailnet = plan.policy, known_tailnet(fleet, plan.policy)
     # A document with faults can't be asked anything.
     problems = validate(policy)
     if not problems:
         problems = [
-            *run_tests(policy, plan.tailnet),
-            *check_invariants(policy, plan.tailnet, plan.needed, wildcards_allowed=plan.settings.wildcards),
-            *cut_off(plan, policy),
+            *run_tests(policy, tailnet),
+            *check_invariants(policy, tailnet, plan.declared, wildcards_allowed=plan.settings.wildcards),
+            *cut_off(plan, tailnet),
         ]
     yield from dict.fromkeys(_in_stack_file(problem, plan, policy) for problem in problems)
 

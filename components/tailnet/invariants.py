@@ -70,7 +70,7 @@ def _databases(evaluator: Evaluator, source: Party, destination: Party, open_: P
             yield Problem(
                 path=evaluator.reach(source, destination, port).rule,
                 rule=f"must not let {source.name} reach {database} on {destination.name}:{port}: no flow declares it",
-                way_out="name the ports that the rule is for, or declare the flow",
+                way_out="take the port out of the rule; a service that needs it is let through by itself",
             )
 
 
@@ -85,7 +85,7 @@ def _between_hosts(
             yield Problem(
                 path=evaluator.reach(source, destination, extra.first, protocol).rule,
                 rule=f"must not let {source.name} reach {destination.name} {what}: no flow declares it",
-                way_out="narrow the rule to the declared ports, or declare the flow",
+                way_out="narrow the rule; what a service needs of another host is let through by itself",
             )
 
 

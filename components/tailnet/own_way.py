@@ -11,18 +11,19 @@ from components.tailnet.settings import OWNER
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from components.tailnet.parties import Party
+    from components.tailnet.parties import Tailnet
     from components.tailnet.plan import Plan
     from components.tailnet.policy import Policy
 
 
-def cut_off(plan: Plan, policy: Policy) -> Iterator[Problem]:
+def cut_off(plan: Plan, tailnet: Tailnet) -> Iterator[Problem]:
     """One problem for each owner and host between which no rule opens SSH; none where that was said out loud."""
     if plan.settings.cut_own_way:
         return
+    evaluator = Evaluator(plan.policy, tailnet)
     for login in plan.settings.groups[OWNER]:
         for host, port in plan.hosts.items():
-            if not _reaches(Evaluator(policy, plan.tailnet), plan, login, host):
+            if not _reaches(evaluator, login, host, port):
                 yield Problem(
                     path=f"{plan.at}tailnet.access",
                     rule=f"must let {login} reach {host} on tcp {port}, the owner's own way in, and does not",
@@ -30,17 +31,17 @@ def cut_off(plan: Plan, policy: Policy) -> Iterator[Problem]:
                 )
 
 
-def newly_cut_off(plan: Plan, before: Policy, after: Policy) -> Iterator[Problem]:
+def newly_cut_off(plan: Plan, before: Policy, tailnet: Tailnet) -> Iterator[Problem]:
     """One problem for each owner whom the policy before let in by SSH and this one does not.
 
     The group may have lost a login, by intent or by a typing error: `cut_off` only knows those that are left.
     """
     if plan.settings.cut_own_way:
         return
-    old, new = Evaluator(before, plan.tailnet), Evaluator(after, plan.tailnet)
+    old, new = Evaluator(before, tailnet), Evaluator(plan.policy, tailnet)
     for login in before.groups.get(f"group:{OWNER}", ()):
         for host, port in plan.hosts.items():
-            if _reaches(old, plan, login, host) and not _reaches(new, plan, login, host):
+            if _reaches(old, login, host, port) and not _reaches(new, login, host, port):
                 yield Problem(
                     path=f"{plan.at}tailnet.groups.{OWNER}",
                     rule=f"must keep {login}, who reaches {host} on tcp {port} today and would not any more",
@@ -48,6 +49,7 @@ def newly_cut_off(plan: Plan, before: Policy, after: Policy) -> Iterator[Problem
                 )
 
 
-def _reaches(evaluator: Evaluator, plan: Plan, login: str, host: str) -> bool:
-    destination: Party = next(plan.tailnet.party(device) for device in plan.tailnet.devices if device.name == host)
-    return evaluator.reach(plan.tailnet.person(login), destination, plan.hosts[host]).allowed
+def _reaches(evaluator: Evaluator, login: str, host: str, port: int) -> bool:
+    tailnet = evaluator.tailnet
+    destination = next(tailnet.party(device) for device in tailnet.devices if device.name == host)
+    return evaluator.reach(tailnet.person(login), destination, port).allowed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,9 @@ from components.errors import Problem
 from components.tailnet.derive import DEFAULT_OWNERS, OwnerRules, derive
 from components.tailnet.evaluate import SSH_PORT
 from components.tailnet.flows import Flow, SshAccess
-from components.tailnet.parties import Device, Tailnet
-from components.tailnet.selectors import ROLES, Kind, read
+from components.tailnet.invariants import DATABASE_PORTS
+from components.tailnet.known import tag_of
+from components.tailnet.selectors import Kind, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,13 +22,6 @@ if TYPE_CHECKING:
     from components.fleet import Fleet
     from components.tailnet.policy import Policy
     from components.tailnet.settings import TailnetSettings
-
-_ADMIN = "admin@any.invalid"
-_STRANGERS = (
-    Device(name="any other member", user="member@any.invalid"),
-    Device(name="any other admin", user=_ADMIN),
-)
-"""Stand for the users whom no group names, so that a rule for all of them shows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +34,7 @@ class Plan:
         needed: The flows that the program itself declares.
         allowed: The flows that the owner adds.
         rules: The rest of what the owner says.
-        hosts: Tag and SSH port of each host.
-        tailnet: The fleet's hosts and the owner's users, as far as they are known here.
+        hosts: The SSH port of each host.
     """
 
     at: str
@@ -49,17 +43,28 @@ class Plan:
     allowed: tuple[Flow, ...]
     rules: OwnerRules
     hosts: dict[str, int]
-    tailnet: Tailnet
 
-    @property
+    @cached_property
     def policy(self) -> Policy:
         """The document, in its canonical order."""
         return derive((*self.needed, *self.allowed), self.rules)
 
+    @property
+    def declared(self) -> tuple[Flow, ...]:
+        """What may be open: the program's own flows, and the owner's between a host and a tag that is no host's.
 
-def tag_of(host: str) -> str:
-    """The tag that a host of the fleet has on the tailnet; no other device has it."""
-    return f"tag:{host}"
+        Between two hosts only the program opens anything, whatever the owner writes.
+        """
+        own = {tag_of(host) for host in self.hosts}
+        foreign = (
+            flow
+            for flow in self.allowed
+            if {flow.source, flow.destination} - own
+            and flow.source.startswith("tag:")
+            and flow.destination.startswith("tag:")
+            and flow.port not in DATABASE_PORTS
+        )
+        return (*self.needed, *foreign)
 
 
 def ssh_port(endpoint: str) -> int:
@@ -99,19 +104,7 @@ def plan_of(fleet: Fleet) -> Plan | None:
             ssh=tuple(names.ssh(at)),
         ),
         hosts={host: ssh_port(stack.host.docker) for host, stack in sorted(fleet.stacks.items())},
-        tailnet=tailnet_of(fleet, settings),
     )
-
-
-def tailnet_of(fleet: Fleet, settings: TailnetSettings) -> Tailnet:
-    """The hosts with their tags, a device of each user in a group, and one for each kind of stranger."""
-    hosts = tuple(
-        Device(name=host, tags=(tag_of(host),), addresses=(stack.host.tailscale_address,))
-        for host, stack in sorted(fleet.stacks.items())
-    )
-    logins = sorted({login for group in settings.groups.values() for login in group})
-    people = tuple(Device(name=login, user=login) for login in logins)
-    return Tailnet(devices=(*hosts, *people, *_STRANGERS), roles={_ADMIN: ROLES})
 
 
 def unknown_names(fleet: Fleet) -> Iterator[Problem]:
@@ -125,13 +118,14 @@ def unknown_names(fleet: Fleet) -> Iterator[Problem]:
         rule = "must be the name of one thing: groups, hosts of the fleet and `hosts` share one set of names"
         section = "groups" if name in settings.groups else "hosts"
         yield Problem(path=f"{at}.{section}.{name}", rule=rule, way_out=f"call the {section[:-1]} something else")
+    tags = {tag_of(name) for name in (*fleet.stacks, *settings.tags)}
     for path, text in _words(settings):
-        if text in known or not _is_word(text):
+        if text in known or text in tags or not _names_something(text):
             continue
-        close = difflib.get_close_matches(text, known, n=1)
+        close = difflib.get_close_matches(text, (*known, *sorted(tags)), n=1)
         yield Problem(
             path=f"{at}.{path}",
-            rule=f"must be a group, a host, a name in hosts, a login or a selector, got {text!r}",
+            rule=f"must be known: a group, a host, a name in hosts, a tag of a host or in tags; got {text!r}",
             way_out=f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}",
         )
 
@@ -146,10 +140,10 @@ def _words(settings: TailnetSettings) -> Iterator[tuple[str, str]]:
         yield from ((f"tags.{tag}.{at}", owner) for at, owner in enumerate(owners))
 
 
-def _is_word(text: str) -> bool:
-    """Whether a text has no other form of a selector, which `validate` looks at."""
+def _names_something(text: str) -> bool:
+    """Whether a text is a name that these files have to know; `validate` looks at all other selectors."""
     try:
-        return read(text).kind is Kind.HOST
+        return read(text).kind in {Kind.HOST, Kind.TAG}
     except ValueError:
         return False
 

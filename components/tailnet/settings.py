@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
@@ -54,6 +54,14 @@ def _address(value: str) -> str:
     return value
 
 
+def _some(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """In place of a least length, which pydantic also reports where an entry is wrong."""
+    if not values:
+        msg = "must name at least one, got none"
+        raise ValueError(msg)
+    return values
+
+
 Name = Annotated[str, AfterValidator(_name)]
 Login = Annotated[str, AfterValidator(_login)]
 LocalUser = Annotated[str, AfterValidator(_local_user)]
@@ -61,10 +69,8 @@ Address = Annotated[str, AfterValidator(_address)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Who = Annotated[
     tuple[str, ...],
-    Field(
-        min_length=1,
-        description="A group or host of these files, a name in `hosts`, a login, or any selector of a policy.",
-    ),
+    AfterValidator(_some),
+    Field(description="A group or host of these files, a name in `hosts`, a login, or any selector of a policy."),
 ]
 
 
@@ -73,7 +79,7 @@ class AccessSettings(Model):
 
     from_: Who = Field(alias="from")
     to: tuple[str, ...] = Field(default=(), description="Where; unless said, every host of the fleet.")
-    ports: tuple[Port, ...] = Field(min_length=1, description="The ports that may be opened.")
+    ports: Annotated[tuple[Port, ...], AfterValidator(_some), Field(description="The ports that may be opened.")]
     protocol: Literal["tcp", "udp"] = Field(default="tcp", description="Of these ports.")
 
 
@@ -82,7 +88,7 @@ class SshSettings(Model):
 
     from_: Who = Field(alias="from")
     to: tuple[str, ...] = Field(default=(), description="Where; unless said, every host of the fleet.")
-    users: tuple[LocalUser, ...] = Field(min_length=1, description="As which users of the host.")
+    users: Annotated[tuple[LocalUser, ...], AfterValidator(_some), Field(description="As which users of the host.")]
     check: bool = Field(default=False, description="Log in to Tailscale anew before.")
 
 

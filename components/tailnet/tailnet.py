@@ -9,8 +9,9 @@ import pulumi
 
 from components.errors import ProgramError
 from components.foundation import outputs_of
+from components.tailnet.known import known_tailnet, tag_of
 from components.tailnet.own_way import newly_cut_off
-from components.tailnet.plan import plan_of, tag_of
+from components.tailnet.plan import plan_of
 from components.tailnet.policy import Policy, dump, policy_of
 from components.tailnet.reach import reachability_change
 from components.tailnet.tailscale import Acl, TailnetKey, type_token
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from components.fleet import Fleet
+    from components.tailnet import parties
     from components.tailnet.plan import Plan
 
 OUTPUT = "tailnet"
@@ -79,16 +81,17 @@ async def tailnet_of(fleet: Fleet) -> Tailnet | None:
     known = await outputs_of(f"{pulumi.get_organization()}/{pulumi.get_project()}/{fleet.here}")
     text = known.get(OUTPUT)
     before = policy_of(json.loads(text)) if text else None
-    problems = list(newly_cut_off(plan, before, plan.policy)) if before else []
+    tailnet = known_tailnet(fleet, plan.policy, *([before] if before else ()))
+    problems = list(newly_cut_off(plan, before, tailnet)) if before else []
     if problems:
         raise ProgramError(f"Pulumi.{fleet.here}.yaml", problems)
-    _say_change(plan, before)
+    _say_change(before, plan.policy, tailnet)
     return Tailnet("tailnet", plan=plan)
 
 
-def _say_change(plan: Plan, before: Policy | None) -> None:
+def _say_change(before: Policy | None, after: Policy, tailnet: parties.Tailnet) -> None:
     """Prints who newly reaches what and who no longer does; nothing where that stays as it is."""
-    lines = reachability_change(before or NOTHING, plan.policy, plan.tailnet)
+    lines = reachability_change(before or NOTHING, after, tailnet)
     if not lines:
         return
     heading = "Who reaches whom on the tailnet changes (+ newly, - no longer):"

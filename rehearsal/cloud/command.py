@@ -1,5 +1,7 @@
 """Simulated Command: that a command would have run is written down, nothing runs.
 
+One step is done for real, as far as the rehearsal's own disks go: containers can't start without their data folders.
+
 The cloud's file lists the commands and their last runs by operation and host. The text of a command, its standard input
 and its environment are never written there, since any of them may hold a secret; they are in Pulumi's state.
 """
@@ -10,6 +12,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
+from . import folders
 from .resource import Fault, Provider, Resource, shape
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ class LocalCommand(Resource):
 
     def create(self, store: Store, inputs: Props) -> tuple[str, Props]:
         """Note that ``create`` would run."""
+        folders.make(store.folder, inputs)
         command_id = f"command{secrets.token_hex(4)}"
         with store.change() as data:
             data["command"]["commands"][command_id] = {"type": self.type_name, "host": _host(inputs)}
@@ -49,6 +53,7 @@ class LocalCommand(Resource):
 
     def update(self, store: Store, resource_id: str, inputs: Props, state: Props) -> Props:
         """Note that ``update`` would run, or ``create`` where there is no ``update``."""
+        folders.make(store.folder, inputs)
         with store.change() as data:
             _note(data, resource_id, "update" if "update" in inputs else "create", inputs)
         return {"stdout": "", "stderr": ""}

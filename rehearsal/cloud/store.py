@@ -37,6 +37,8 @@ _EMPTY: Data = {
 
 DEVICES = "tailnet.devices.json"
 """The file that says which hosts have joined the simulated tailnet."""
+DISKS = "disks"
+"""The folder of a rehearsal that holds its hosts' disks."""
 
 
 class StateError(Exception):

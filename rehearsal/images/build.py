@@ -20,7 +20,7 @@ from rehearsal.images.program import ImageError, source_hash, standin_binary
 from rehearsal.images.roles import Part, Role, local_tag, repository_of, role_of, version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from docker.client import DockerClient
@@ -31,7 +31,11 @@ HASH_LABEL = "kitestacks.rehearsal.inputs"
 DEFAULT_CADDY = Path(__file__).parents[2] / ".kitestacks" / "toolchain" / "bin" / "caddy"
 _PULL_PATIENCE = 15
 """Seconds without a word from the registry."""
-_LINKS = ("bin/curl", "bin/node_exporter", "bin/wget", "usr/bin/curl", "usr/bin/wget", "usr/local/bin/cloudflared")
+_PLAYED = ("bin/bash", "bin/cat", "bin/curl", "bin/node_exporter", "bin/sh", "bin/wget", "usr/bin/curl", "usr/bin/wget")
+"""Programs that behave in a stand-in as they do in a real image."""
+_ASKED = ("ak", "healthcheck.sh", "node", "pg_isready", "python", "python3", "redis-cli")
+"""Programs of real images that health checks call: in a stand-in each asks whether the service answers."""
+_LINKS = (*_PLAYED, *(f"bin/{name}" for name in _ASKED), "extra/healthcheck", "usr/local/bin/cloudflared")
 _BASE = "FROM scratch\nCOPY standin /\n"
 """The first layer, with the program and /tmp, the same in all images and therefore kept once."""
 _LAYOUT = 2
@@ -57,7 +61,8 @@ class _Recipe:
 
     @property
     def dockerfile(self) -> str:
-        return _BASE + _DOCKERFILES[self.role.part].format(name=self.role.name, ports=self.role.ports)
+        ports = ",".join(map(str, self.role.ports))
+        return _BASE + _DOCKERFILES[self.role.part].format(name=self.role.name, ports=ports)
 
     @property
     def inputs(self) -> str:
@@ -92,7 +97,7 @@ class _Recipe:
 
 
 def ensure(
-    images: Iterable[str],
+    images: Mapping[str, Sequence[int]],
     console: Console | None = None,
     *,
     caddy: Path = DEFAULT_CADDY,
@@ -101,7 +106,7 @@ def ensure(
     """Sees to it that the local daemon has an image for each of the given ones.
 
     Args:
-        images: References as they stand in the stack files.
+        images: References as they stand in the stack files, each with the ports that its service declares.
         console: Where to say what is being built.
         caddy: A static Caddy program, for the case that the real Caddy image can't be pulled.
         build_caddy: What makes that program, called only when it is needed and not there.
@@ -116,8 +121,8 @@ def ensure(
         with closing(connect()) as client:
             hashes = _local_hashes(client)
             local: dict[str, str] = {}
-            for image in sorted(set(images)):
-                recipe = _Recipe(role_of(image), caddy)
+            for image, ports in sorted(images.items()):
+                recipe = _Recipe(role_of(image, ports), caddy)
                 found = _find(client, image, recipe, hashes, console)
                 if found is None and recipe.role.part is Part.CADDY and not caddy.is_file() and build_caddy:
                     build_caddy()

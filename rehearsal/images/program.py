@@ -25,7 +25,7 @@ class ImageError(CommandError):
 def source_hash() -> str:
     """Changes when the program's source does."""
     digest = hashlib.sha256()
-    for path in [*sorted(SOURCE.glob("*.go")), SOURCE / "go.mod"]:
+    for path in [*sorted(SOURCE.glob("*.go")), SOURCE / "go.mod", SOURCE / "go.sum"]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Part(Enum):
@@ -21,23 +25,13 @@ _PARTS = {
     "caddy": Part.CADDY,
 }
 _PORTS = {
-    "goauthentik/server": "9000,9300",
-    "postgres": "5432",
-    "redis": "6379",
-    "portainer/portainer-ce": "9000",
-    "forgejo/forgejo": "3000",
-    "louislam/uptime-kuma": "3001",
-    "prom/prometheus": "9090",
-    "grafana/grafana": "3000",
-    "mariadb": "3306",
-    "karakeep-app/karakeep": "3000",
-    "karakeep-app/karakeep-chrome": "9222",
-    "getmeili/meilisearch": "7700",
-    "jvmilazz0/kavita": "5000",
-    "open-webui/open-webui": "8080",
-    "berriai/litellm": "4000",
+    "postgres": (5432,),
+    "redis": (6379,),
+    "mariadb": (3306,),
+    "karakeep-app/karakeep-chrome": (9222,),
+    "getmeili/meilisearch": (7700,),
 }
-"""Ports of the services, separated by commas; any other service listens on 80."""
+"""Ports of images whose service declares none for them; any other listens on 80."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +41,19 @@ class Role:
     Attributes:
         part: What runs.
         name: The service's name, as it calls itself.
-        ports: For a service: its ports, separated by commas.
+        ports: For a service: its ports, that of its visitors first.
     """
 
     part: Part
     name: str
-    ports: str
+    ports: tuple[int, ...]
 
 
-def role_of(image: str) -> Role:
-    """The part that stands in for an image; registry, tag and digest do not matter."""
+def role_of(image: str, declared: Sequence[int] = ()) -> Role:
+    """The part that stands in for an image; registry, tag and digest do not matter.
+
+    `declared` are the ports on which a service says that it answers.
+    """
     repository = repository_of(image)
     first, _, rest = repository.partition("/")
     if rest and ("." in first or ":" in first or first == "localhost"):
@@ -65,7 +62,7 @@ def role_of(image: str) -> Role:
     return Role(
         part=_PARTS.get(repository, Part.SERVICE),
         name=repository.rpartition("/")[2],
-        ports=_PORTS.get(repository, "80"),
+        ports=tuple(declared) or _PORTS.get(repository, (80,)),
     )
 
 

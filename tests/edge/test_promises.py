@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 import pytest
 
-from components import sites
 from components.edge.promises import promises
 from components.fleet import Fleet
 from components.login import OidcClient, ProxyLogin
 from components.model import StateClass
+from components.needs import Need
 from components.services.portal import Portal
 from components.settings import StackFile
-from components.sites import show, site_reports
+from components.sites import show, site_reports, table
 
 SITE = {"hostname": "www.kitestacks.com", "public": True}
 SHARED = SITE | {"shared": True}
@@ -25,8 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def stack(*, address: str, site: Mapping[str, Any] | None, more: Mapping[str, Any] | None = None) -> StackFile:
-    services: dict[str, Any] = {"cloudflared": {"image": "x:1"}, "site-proxy": {"image": "x:1"}}
+def stack(
+    *, address: str, site: Mapping[str, Any] | None, more: Mapping[str, Any] | None = None, proxy: bool = True
+) -> StackFile:
+    services: dict[str, Any] = {"cloudflared": {"image": "x:1"}}
+    if proxy:
+        services["site-proxy"] = {"image": "x:1"}
     if site:
         services["portal"] = {"image": "x:1", "site": site}
     host = {"docker": "unix:///x", "data": "/x", "tailscale-address": address}
@@ -97,6 +101,23 @@ def test_site_of_one_host_is_promised_nothing_but_what_to_type() -> None:
     }
 
 
+def test_host_of_something_that_is_needed_and_stands_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Login servers on both hosts, with one database: without that they are shells."""
+    need = Need(service="site-proxy", port=1, reason="for a test")
+    monkeypatch.setattr(Portal, "needs", lambda _: (need,))
+    of = fleet()
+    stacks = dict(of.stacks) | {"monk": stack(address="100.64.0.1", site=SHARED, proxy=False)}
+
+    found = promises(Fleet(here="monk", stacks=stacks), of.sites[0])
+
+    (gone,) = [promise for promise in found if promise.fault == "kscloud1 gone"]
+    assert gone.seconds is None
+    assert gone.formula == (
+        "portal needs site-proxy, which stands on kscloud1 alone; it answers again when kscloud1 is back"
+    )
+    assert next(promise.seconds for promise in found if promise.fault == "monk gone") is not None
+
+
 def test_report_says_how_a_site_is_reached_let_in_watched_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     (shared,) = site_reports(fleet())
     (balanced,) = site_reports(fleet(edge=PAID))
@@ -135,7 +156,7 @@ def test_data_that_somebody_carries_is_said_in_the_line(monkeypatch: pytest.Monk
     (report,) = site_reports(Fleet(here="monk", stacks=dict(of.stacks) | {"monk": carried}))
 
     assert report.primary == "monk"
-    assert report.line.endswith("(data: manual, the other hosts have what somebody last carried there)")
+    assert table([report]).endswith("  data: manual, the other hosts have what somebody last carried there")
 
 
 def test_output_is_small_and_plain() -> None:
@@ -149,13 +170,18 @@ def test_output_is_small_and_plain() -> None:
 def test_a_plan_prints_a_line_for_each_site(previewed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: previewed)
-    monkeypatch.setattr(sites.pulumi.log, "info", said.append)
+    monkeypatch.setattr(pulumi.log, "info", said.append)
 
     show(site_reports(fleet(SITE, None)))
 
-    lines = said[0].splitlines()[1:] if said else []
-    assert lines == (
-        ["  www.kitestacks.com  monk  monk gone: down, connector of monk gone: down, copy on monk sick: down"]
+    assert [text.splitlines() for text in said] == (
+        [
+            [
+                "the longest time without an answer, by what is gone",
+                "site                hosts  host gone  connector gone  copy sick",
+                "www.kitestacks.com  monk   down       down            down",
+            ]
+        ]
         if previewed
         else []
     )

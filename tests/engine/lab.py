@@ -80,7 +80,7 @@ class Lab:
     def render(self, images: tuple[str, ...] = ()) -> None:
         """Makes edits of the stack files known to the engine; `images` are those that only a test's services name."""
         for stack in stack_files.names(self.files.folder) if images else ():
-            self.files.edit(stack, "images", ensure(images))
+            self.files.edit(stack, "images", ensure(dict.fromkeys(images, ())))
         session.render(self.twin, Console(), self.files.folder)
 
     @property
@@ -132,7 +132,7 @@ class Lab:
     def make_stack(self, stack: str) -> None:
         """Makes a stack for a host that a test has added."""
         engine.run(self.twin, self.tools, "stack", "select", "--create", stack)
-        session.set_secrets(self.twin, self.tools, stack)
+        session.set_secrets(self.twin, self.tools, stack, self.files.folder)
 
 
 def missing_engine() -> str | None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.stack_files import ROOT
+from tests.engine.small_program import SmallProgram
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from tests.engine.lab import Lab
 
@@ -64,44 +62,31 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("program", "words"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_refused_through_up(program: str, words: str, lab: Lab, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def small(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallProgram]:
+    """A project that speaks to the simulated Cloudflare of a deployed foundation."""
     lab.up("kscloud1")
-    existing = next(iter(lab.cloud()["cloudflare"]["tunnels"]))
-
-    finished = _up(lab, tmp_path, f'TUNNEL = "{existing}"\n{program}')
-
-    assert finished[0] != 0
-    assert words in finished[1]
+    opened = SmallProgram.open(lab, tmp_path_factory.mktemp("small"), "cloudflare:apiToken")
+    yield opened
+    opened.close()
 
 
-def test_the_same_program_without_a_fault_is_accepted(lab: Lab, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("program", "words"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_refused_through_up(program: str, words: str, small: SmallProgram) -> None:
+    existing = next(iter(small.lab.cloud()["cloudflare"]["tunnels"]))
+
+    status, output = small.up(f'{_prelude(small)}TUNNEL = "{existing}"\n{program}')
+
+    assert status != 0
+    assert words in output
+
+
+def test_the_same_program_without_a_fault_is_accepted(small: SmallProgram) -> None:
     """Refusals would prove nothing if everything were refused."""
-    status, output = _up(lab, tmp_path, 'record("r", "fine.kitestacks.com")\ntunnel("t", "attic")')
+    status, output = small.up(f'{_prelude(small)}record("r", "fine.kitestacks.com")\ntunnel("t", "attic")')
 
     assert status == 0, output
 
 
-def _up(lab: Lab, folder: Path, program: str) -> tuple[int, str]:
-    """Runs a small program of its own against the lab's cloud, and takes away what it made."""
-    (folder / "Pulumi.yaml").write_text(
-        f"name: refusal\nruntime: {{name: python, options: {{virtualenv: {ROOT}/.venv}}}}\n"
-    )
-    text = PROGRAM.format(account=lab.twin.account_id, zone=lab.twin.zone_id)
-    (folder / "__main__.py").write_text(text + textwrap.dedent(program) + "\n")
-
-    def pulumi(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [lab.tools.engine, "--non-interactive", *arguments],
-            cwd=folder,
-            env=lab.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    pulumi("stack", "init", "once")
-    pulumi("config", "set", "cloudflare:apiToken", "any", "--plaintext")
-    finished = pulumi("up", "--yes", "--skip-preview", "--parallel", "1")
-    pulumi("destroy", "--yes", "--skip-preview", "--remove")
-    return finished.returncode, finished.stdout + finished.stderr
+def _prelude(small: SmallProgram) -> str:
+    return PROGRAM.format(account=small.lab.twin.account_id, zone=small.lab.twin.zone_id)

@@ -192,10 +192,10 @@ def test_engine_killed_in_the_middle_of_the_first_up_is_mended_too(docker_lab: L
     moments = random.Random(6)  # noqa: S311 - not for secrets
     docker_lab.restore()
     for stack in ("monk", "kscloud1"):
-        docker_lab.pulumi("destroy", "--yes", "--skip-preview", "-s", stack)
+        docker_lab.pulumi("destroy", "--yes", "--skip-preview", "--exclude-protected", "-s", stack)
     for _ in range(6):
         _kill_and_mend(docker_lab, "kscloud1", moments.uniform(0.8, 6.0))
-        docker_lab.pulumi("destroy", "--yes", "--skip-preview", "-s", "kscloud1")
+        docker_lab.pulumi("destroy", "--yes", "--skip-preview", "--exclude-protected", "-s", "kscloud1")
         assert not containers(docker_lab)
 
 

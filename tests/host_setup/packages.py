@@ -128,6 +128,6 @@ def _build(folder: Path, package: Package) -> bytes:
         root.chmod(0o755)
         build = ["dpkg-deb", "--build", "--root-owner-group", "-Zgzip", str(root), str(pool)]
         subprocess.run(build, capture_output=True, check=True)
-    content = pool.read_bytes()
-    place = f"Filename: pool/{pool.name}\nSize: {len(content)}\nSHA256: {hashlib.sha256(content).hexdigest()}\n\n"
+    built = pool.read_bytes()
+    place = f"Filename: pool/{pool.name}\nSize: {len(built)}\nSHA256: {hashlib.sha256(built).hexdigest()}\n\n"
     return (control + place).encode()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rehearsal.cloud.store import DEVICES
 from rehearsal.cloud.tailscale import TAILSCALE, Acl, TailnetKey
 from rehearsal.cloud.wire import UNKNOWN, plain, secret_keys
 from tests.rehearsal.cloud_world import Client, Refused, world
@@ -56,9 +58,63 @@ def test_a_policy_is_written_and_read_as_it_was_written(cloud: Client) -> None:
     assert json.loads(cloud.store.view()["tailscale"]["policy"])["grants"] == GRANTS
 
 
-@pytest.mark.parametrize("text", ["{", "{'a': 1}", "[]", '"acls"'])
-def test_a_policy_that_is_not_json_is_refused_at_preview(cloud: Client, text: str) -> None:
+@pytest.mark.parametrize("text", ["{", "{'a': 1}", "{a: 1}", '{"a": 1} /*', '{"a": 1,, }', "[]", '"acls"'])
+def test_a_policy_that_is_not_hujson_is_refused_at_preview(cloud: Client, text: str) -> None:
     assert cloud.check(ACL, {"acl": text})["acl"].startswith("Invalid ACL: ")
+
+
+def test_comments_and_trailing_commas_are_hujson_and_strings_stay_as_they_are(cloud: Client) -> None:
+    text = """{ // the house
+        "hosts": {"nas": "100.64.0.7", /* two
+        lines */ }, "tagOwners": {"tag:monk": ["a//b@example.com", ], },
+        "grants": [ ], // no more
+    }"""
+    made, state = cloud.create(ACL, {"acl": text})
+    assert cloud.store.view()["tailscale"]["policy"] == text
+    same = json.dumps({"hosts": {"nas": "100.64.0.7"}, "tagOwners": {"tag:monk": ["a//b@example.com"]}, "grants": []})
+    with cloud.store.change() as data:  # the same meaning in other letters is no drift
+        data["tailscale"]["policy"] = same
+    assert cloud.read(ACL, made, {"acl": text}, state) == ("acl", {"acl": text}, state)
+
+
+TESTS = [
+    ("accept", "tag:kscloud1:22", "must reach kscloud1 on tcp 22, and no rule lets it"),
+    ("deny", "tag:kscloud1:5432", "must not reach kscloud1 on tcp 5432, and grants.0 lets it"),
+]
+
+
+@pytest.mark.parametrize(("expected", "target", "words"), TESTS)
+def test_a_policy_whose_own_test_fails_is_refused(cloud: Client, expected: str, target: str, words: str) -> None:
+    (cloud.store.folder / DEVICES).write_text(json.dumps({"kscloud1": {"address": "127.1.0.2"}}))
+    test = {"src": "tag:monk", "proto": "tcp", expected: [target]}
+
+    with pytest.raises(Refused, match=rf"test\(s\) failed \(400\): tests.0.{expected}.0: .*{re.escape(words)}"):
+        cloud.create(ACL, policy(tests=[test]))
+
+    other = {"accept": "deny", "deny": "accept"}[expected]
+    cloud.create(ACL, policy(tests=[{"src": "tag:monk", "proto": "tcp", other: [target]}]))
+
+
+def test_a_policy_whose_ssh_test_fails_is_refused(cloud: Client) -> None:
+    tests = [{"src": "tag:monk", "dst": ["tag:kscloud1"], "accept": ["kite"]}]
+
+    with pytest.raises(Refused, match=r"test\(s\) failed \(400\): sshTests.0.accept: .*must end in accept, got deny"):
+        cloud.create(ACL, policy(sshTests=tests))
+
+
+def test_every_fault_of_a_policy_is_told_at_once(cloud: Client) -> None:
+    grants = [{"src": ["nobody"], "dst": ["tag:monk"], "ip": ["tcp:0"]}]
+
+    with pytest.raises(Refused) as refused:
+        cloud.create(ACL, policy(grants=grants))
+
+    assert "grants.0.src.0: must stand in hosts" in str(refused.value)
+    assert "grants.0.ip.0: must be ports from 1 to 65535" in str(refused.value)
+    assert cloud.store.view()["tailscale"]["policy"] is None
+
+
+def test_sections_that_let_nothing_through_are_taken_as_they_are_in_any_case(cloud: Client) -> None:
+    cloud.create(ACL, {"acl": json.dumps({"derpMap": {"Regions": {}}, "GRANTS": [], "TagOwners": OWNERS})})
 
 
 def test_a_policy_that_is_not_known_yet_passes(cloud: Client) -> None:
@@ -89,7 +145,7 @@ def test_a_tag_without_an_owner_is_refused(cloud: Client, section: str, content:
 def test_a_policy_of_somebody_else_is_not_overwritten_unasked(cloud: Client) -> None:
     made, state = cloud.create(ACL, policy())
     cloud.delete(ACL, made, state)
-    with pytest.raises(Refused, match=r"import it first .*precondition failed, invalid old hash \(412\)"):
+    with pytest.raises(Refused, match=r"trying to overwrite a non-default policy\. Please import the ACL first"):
         cloud.create(ACL, policy())
     cloud.create(ACL, {**policy(), "overwriteExistingContent": True})
     found, inputs, _ = cloud.read(ACL, "acl", {}, {})  # the way that the refusal names

@@ -31,23 +31,26 @@ DIGEST = "sha256:" + "a" * 64
 
 
 @pytest.mark.parametrize(
-    ("image", "part", "name", "ports"),
+    ("image", "declared", "part", "name", "ports"),
     [
-        ("cloudflare/cloudflared:2026.8.2", Part.CONNECTOR, "cloudflared", "80"),
-        ("example.org/cloudflare/cloudflared:2026.8.2", Part.CONNECTOR, "cloudflared", "80"),
-        ("prom/node-exporter:v1.12.1", Part.NODE_EXPORTER, "node-exporter", "80"),
-        ("caddy:2.11.4-alpine", Part.CADDY, "caddy", "80"),
-        (f"example.org/library/caddy:2@{DIGEST}", Part.CADDY, "caddy", "80"),
-        ("example.org/caddy", Part.CADDY, "caddy", "80"),
-        ("someone/caddy:1", Part.SERVICE, "caddy", "80"),
-        ("grafana/grafana:13.2.0", Part.SERVICE, "grafana", "3000"),
-        ("example.org/goauthentik/server:2026.8.0", Part.SERVICE, "server", "9000,9300"),
-        ("localhost:5000/postgres:18.6", Part.SERVICE, "postgres", "5432"),
-        ("nobody/knows:1", Part.SERVICE, "knows", "80"),
+        ("cloudflare/cloudflared:2026.8.2", (), Part.CONNECTOR, "cloudflared", (80,)),
+        ("example.org/cloudflare/cloudflared:2026.8.2", (), Part.CONNECTOR, "cloudflared", (80,)),
+        ("prom/node-exporter:v1.12.1", (), Part.NODE_EXPORTER, "node-exporter", (80,)),
+        ("caddy:2.11.4-alpine", (80,), Part.CADDY, "caddy", (80,)),
+        (f"example.org/library/caddy:2@{DIGEST}", (), Part.CADDY, "caddy", (80,)),
+        ("example.org/caddy", (), Part.CADDY, "caddy", (80,)),
+        ("someone/caddy:1", (), Part.SERVICE, "caddy", (80,)),
+        ("grafana/grafana:13.2.0", (3000,), Part.SERVICE, "grafana", (3000,)),
+        ("example.org/goauthentik/server:2026.8.0", (9000, 9300), Part.SERVICE, "server", (9000, 9300)),
+        ("localhost:5000/postgres:18.6", (), Part.SERVICE, "postgres", (5432,)),
+        ("postgres:18.6", (6432,), Part.SERVICE, "postgres", (6432,)),
+        ("nobody/knows:1", (), Part.SERVICE, "knows", (80,)),
     ],
 )
-def test_the_part_of_an_image(image: str, part: Part, name: str, ports: str) -> None:
-    role = role_of(image)
+def test_the_part_of_an_image(
+    image: str, declared: tuple[int, ...], part: Part, name: str, ports: tuple[int, ...]
+) -> None:
+    role = role_of(image, declared)
     assert (role.part, role.name, role.ports) == (part, name, ports)
 
 
@@ -95,7 +98,7 @@ def test_without_a_daemon_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     address = f"unix://{tmp_path}/none.sock"
     monkeypatch.setenv("DOCKER_HOST", address)
     with pytest.raises(ImageError, match=f"no Docker daemon answers at {address}"):
-        ensure(["caddy:2"])
+        ensure({"caddy:2": ()})
 
 
 # The program's parts, as processes.
@@ -237,7 +240,7 @@ def test_node_exporter_tells_the_truth_about_this_machine() -> None:
         (["cloudflared", "tunnel", "list"], {}, 2, "is not known here"),
         (["cloudflared", "--nonsense", "tunnel", "run"], {}, 2, "flag provided but not defined"),
         (["cloudflared", "--no-autoupdate", "version"], {}, 0, ""),
-        (["nonsense"], {}, 2, "one of: cloudflared, curl, node_exporter, service, wget"),
+        (["nonsense"], {}, 2, "one of: bash, cat, cloudflared, curl, node_exporter, service, sh, wget"),
         ([], {}, 2, "one of:"),
     ],
 )
@@ -275,14 +278,14 @@ def test_an_image_is_built_once_and_again_when_its_inputs_change(
     docker: DockerClient, own_image: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tag = local_tag(own_image)
-    assert ensure([own_image]) == {own_image: tag}
+    assert ensure({own_image: ()}) == {own_image: tag}
     first = docker.images.get(tag)
     started = time.monotonic()
-    assert ensure([own_image, own_image]) == {own_image: tag}
+    assert ensure({own_image: ()}) == {own_image: tag}
     assert time.monotonic() - started < 0.3
     assert docker.images.get(tag).id == first.id
     monkeypatch.setitem(build._DOCKERFILES, Part.SERVICE, build._DOCKERFILES[Part.SERVICE] + "ENV CHANGED=1\n")
-    ensure([own_image])
+    ensure({own_image: ()})
     second = docker.images.get(tag)
     assert second.id != first.id
     assert second.labels[HASH_LABEL] != first.labels[HASH_LABEL]
@@ -292,7 +295,7 @@ def test_an_image_is_built_once_and_again_when_its_inputs_change(
 @needs_go
 @pytest.mark.docker
 def test_a_service_image_answers_and_carries_its_probes(docker: DockerClient, own_image: str) -> None:
-    tag = ensure([own_image])[own_image]
+    tag = ensure({own_image: ()})[own_image]
     container: Any = docker.containers.run(tag, ["real", "arguments"], hostname="monk", detach=True)
     try:
 
@@ -316,4 +319,4 @@ def test_a_service_image_answers_and_carries_its_probes(docker: DockerClient, ow
 def test_without_caddy_it_says_where_it_looked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(build, "_pull", lambda *_: False)
     with pytest.raises(ImageError, match=f"no Caddy program to build one around is at {tmp_path}/caddy"):
-        ensure([f"example.org/caddy:none-{time.time_ns()}"], caddy=tmp_path / "caddy")
+        ensure({f"example.org/caddy:none-{time.time_ns()}": ()}, caddy=tmp_path / "caddy")

@@ -5,20 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
 from components.errors import ProgramError
 from components.fleet import Fleet
 from components.login import OidcClient, ProxyLogin
-from components.settings import StackFile
 from tests.blueprint_reader import Reader
 from tests.recorder import ROOT, foundation_outputs, run_program
 from tests.services.plans import STACKS, containers_of, environment, plan
 from tests.services.plans import files as files_of
+from tests.stack_files import StackFiles
 
 if TYPE_CHECKING:
     from tests.recorder import Recorded
-    from tests.stack_files import StackFiles
 
 FOLDER = "/blueprints/custom/kitestacks"
 OWN = "tests/services/blueprints"
@@ -36,12 +34,7 @@ def steps(stack: str) -> dict[str, Recorded]:
 
 def fleet() -> Fleet:
     """What the real stack files declare."""
-    stacks = {}
-    for stack in STACKS:
-        config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
-        values = {key.removeprefix("kitestacks:"): value for key, value in config.items() if key.startswith("kite")}
-        stacks[stack] = StackFile.model_validate(values)
-    return Fleet(here="kscloud1", stacks=stacks)
+    return StackFiles(ROOT).fleet("kscloud1")
 
 
 @pytest.mark.parametrize(("stack", "role"), EVERYWHERE)

@@ -103,6 +103,18 @@ def test_wiki_lets_its_own_accounts_in_where_the_owner_says_so(files: StackFiles
     assert environment(run.containers()["bookstack"])["AUTH_METHOD"] == "standard"
 
 
+def test_wiki_without_a_site_has_no_client_and_its_own_accounts(files: StackFiles) -> None:
+    for host in ("monk", "kscloud1"):
+        files.edit(host, "services.bookstack.site", {"hostname": "wiki.kitestacks.com", "public": True})
+    files.edit("kscloud1", "services.bookstack", None).edit("monk", "services.bookstack.data", None)
+
+    run = run_program("monk", files.folder, references={"kscloud1": foundation_outputs("monk", "kscloud1")})
+
+    given = environment(run.containers()["bookstack"])
+    assert given["AUTH_METHOD"] == "standard"
+    assert not [key for key in given if "OIDC" in key]
+
+
 def test_copy_on_the_other_host_has_the_same_secrets_and_answers_second() -> None:
     copy = containers_of("bookstack", "kscloud1")["bookstack"]
 

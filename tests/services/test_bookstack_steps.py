@@ -23,7 +23,7 @@ PASSWORD = "ours-and-long"  # noqa: S105 - of a test
 GIVEN = Given(
     facts={
         "container": "bookstack",
-        "email": "admin@kitestacks.com",
+        "email": "kite-admin@kitestacks.com",
         "roles": {"Admin": "kitestacks-admins", "Editor": "kitestacks-users"},
     },
     secrets={"password": PASSWORD},
@@ -34,7 +34,7 @@ ROLES = [
 ]
 SHIPPED = {"id": 1, "email": "admin@admin.com", "name": "Admin", "password": "hash of password", "role_ids": [1]}
 OWNERS = SHIPPED | {"password": "hash of the owner's own"}
-OURS = {"id": 2, "email": "admin@kitestacks.com", "name": "x", "password": f"hash of {PASSWORD}", "role_ids": [1]}
+OURS = {"id": 2, "email": "kite-admin@kitestacks.com", "name": "x", "password": f"hash of {PASSWORD}", "role_ids": [1]}
 
 
 class Wiki:
@@ -76,10 +76,10 @@ def test_shipped_account_becomes_ours_and_groups_get_their_roles(tmp_path: Path)
     said = first_admin.run(GIVEN, wiki.machine)
 
     assert wiki.user("admin@admin.com") is None
-    assert wiki["users"] == [SHIPPED | {"email": "admin@kitestacks.com", "password": f"hash of {PASSWORD}"}]
+    assert wiki["users"] == [SHIPPED | {"email": "kite-admin@kitestacks.com", "password": f"hash of {PASSWORD}"}]
     assert [role["external_auth_id"] for role in wiki["roles"]] == ["kitestacks-admins", "kitestacks-users"]
     assert said == (
-        "the account that BookStack ships is now admin@kitestacks.com; role Admin goes to kitestacks-admins; "
+        "the account that BookStack ships is now kite-admin@kitestacks.com; role Admin goes to kitestacks-admins; "
         "role Editor goes to kitestacks-users"
     )
 
@@ -96,9 +96,9 @@ def test_run_twice_the_second_writes_nothing(tmp_path: Path) -> None:
 def test_account_whose_password_the_owner_changed_stays_and_ours_is_made_beside_it(tmp_path: Path) -> None:
     wiki = Wiki(tmp_path, [OWNERS])
 
-    assert "administrator admin@kitestacks.com is made" in first_admin.run(GIVEN, wiki.machine)
+    assert "administrator kite-admin@kitestacks.com is made" in first_admin.run(GIVEN, wiki.machine)
     assert wiki.user("admin@admin.com") == OWNERS
-    made = wiki.user("admin@kitestacks.com")
+    made = wiki.user("kite-admin@kitestacks.com")
     assert made is not None
     assert (made["password"], made["role_ids"]) == (f"hash of {PASSWORD}", [1])
 
@@ -110,14 +110,14 @@ def test_shipped_password_is_closed_even_where_our_account_is_there_already(tmp_
     shipped = wiki.user("admin@admin.com")
     assert shipped is not None
     assert shipped["password"] != SHIPPED["password"]
-    assert wiki.user("admin@kitestacks.com") == OURS
+    assert wiki.user("kite-admin@kitestacks.com") == OURS
 
 
 @pytest.mark.parametrize(
     ("left_over", "said"),
     [
-        ({"password": "hash of an older one"}, "the password of admin@kitestacks.com is set"),
-        ({"role_ids": []}, "admin@kitestacks.com is an administrator"),
+        ({"password": "hash of an older one"}, "the password of kite-admin@kitestacks.com is set"),
+        ({"role_ids": []}, "kite-admin@kitestacks.com is an administrator"),
     ],
 )
 def test_earlier_run_that_was_cut_short_or_another_password_is_put_right(
@@ -126,7 +126,7 @@ def test_earlier_run_that_was_cut_short_or_another_password_is_put_right(
     wiki = Wiki(tmp_path, [OWNERS, OURS | left_over])
 
     assert said in first_admin.run(GIVEN, wiki.machine)
-    assert wiki.user("admin@kitestacks.com") == OURS
+    assert wiki.user("kite-admin@kitestacks.com") == OURS
 
 
 def test_password_goes_by_standard_input_alone(tmp_path: Path) -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from components.login import OidcClient
 from components.services.kavita import Kavita
 from components.services.kavita.oidc_settings import WANTED
-from tests.services.plans import containers_of, files, plan
+from tests.recorder import foundation_outputs, run_program
+from tests.services.plans import containers_of, plan
+from tests.services.plans import files as texts
+
+if TYPE_CHECKING:
+    from tests.stack_files import StackFiles
 
 LIBRARY = containers_of("kavita", "monk")["kavita"]
-SETTINGS = json.loads(files(LIBRARY)["/kavita/config/appsettings.json"])
+SETTINGS = json.loads(texts(LIBRARY)["/kavita/config/appsettings.json"])
 
 
 def test_settings_file_names_the_issuer_with_its_slash_and_the_client() -> None:
@@ -27,6 +33,16 @@ def test_signing_key_is_our_own_so_that_a_new_file_logs_nobody_out() -> None:
     assert Kavita.secrets["token-key"].length == 256
     (upload,) = LIBRARY.inputs["uploads"]
     assert upload["permissions"] == "0440"
+
+
+def test_library_without_a_login_has_no_client(files: StackFiles) -> None:
+    files.edit("monk", "services.kavita.site.public", True)
+
+    run = run_program("monk", files.folder, references={"kscloud1": foundation_outputs("monk", "kscloud1")})
+
+    (settings,) = texts(run.containers()["kavita"]).values()
+    assert "OpenIdConnectSettings" not in json.loads(settings)
+    assert '"login": false' in run.recorder.of_type("Command")["kavita-oidc-settings"].inputs["stdin"]
 
 
 def test_port_is_the_one_that_the_image_answers_on() -> None:

@@ -21,7 +21,13 @@ PASSWORD = "ours-and-long"  # noqa: S105 - of a test
 SIGNED = "a token"
 JsonObject = dict[str, Any]
 GIVEN = Given(
-    facts={"container": "kavita", "port": 5000, "user": "kite-admin", "email": "admin@kitestacks.com"},
+    facts={
+        "container": "kavita",
+        "port": 5000,
+        "user": "kite-admin",
+        "email": "kite-admin@kitestacks.com",
+        "login": True,
+    },
     secrets={"password": PASSWORD},
 )
 FROM_FILE = {"authority": "https://auth.kitestacks.com/application/o/kavita/", "clientId": "id", "secret": "******"}
@@ -131,6 +137,16 @@ def test_what_the_file_and_the_owner_decide_is_sent_back_as_it_was_shown(kavita:
     assert kavita.settings["taskBackup"] == "daily"
     assert kavita.settings["oidcConfig"]["defaultLibraries"] == [1, 2]
     assert {key: kavita.settings["oidcConfig"][key] for key in FROM_FILE} == FROM_FILE
+
+
+def test_login_that_is_taken_away_lets_passwords_in_again(kavita: Kavita) -> None:
+    oidc_settings.run(GIVEN, kavita.machine)
+
+    said = oidc_settings.run(Given(facts={**GIVEN.facts, "login": False}, secrets=GIVEN.secrets), kavita.machine)
+
+    assert said == "login settings changed: autoLogin, disablePasswordAuthentication"
+    login = kavita.settings["oidcConfig"]
+    assert (login["autoLogin"], login["disablePasswordAuthentication"]) == (False, False)
 
 
 def test_run_twice_the_second_writes_nothing(kavita: Kavita) -> None:

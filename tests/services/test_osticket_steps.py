@@ -133,6 +133,15 @@ def test_login_that_somebody_switched_off_is_switched_on(tmp_path: Path) -> None
     assert desk["plugin"]["instances"][0]["isactive"] == 1
 
 
+def test_login_that_is_taken_away_is_switched_off(tmp_path: Path) -> None:
+    desk = HelpDesk(tmp_path)
+    plugin.run(GIVEN, desk.machine)
+    given = Given(facts=GIVEN.facts, secrets={"admin-password": PASSWORD})
+
+    assert plugin.run(given, desk.machine) == "the login plugin is off"
+    assert plugin.run(given, desk.machine) == UNCHANGED
+
+
 def test_login_of_another_name_is_left_alone(tmp_path: Path) -> None:
     other = {"name": "The owner's", "isactive": 1}
     desk = HelpDesk(tmp_path, {"plugin": {"path": "plugins/auth-oauth2", "active": 1, "instances": [other]}})

@@ -48,7 +48,7 @@ class Bookstack(Service):
     Leaves out: outgoing mail, which people set up in BookStack; the way its data reaches another host.
 
     Whoever may enter the site may write; the admins' group runs the wiki. Every host's copy gets the same secrets, so
-    the same database opens on each (`facts`: APP_KEY and version belong together).
+    the same database opens on each. Without a login at Authentik, the wiki's own accounts log in.
     """
 
     Settings = BookstackSettings
@@ -95,12 +95,9 @@ class Bookstack(Service):
         return {"container": container.name}
 
     def _wiki(self, name: str, settings: BookstackSettings) -> ContainerArgs:
-        secret = {
-            "APP_KEY": self.secret("app-key"),
-            "DB_PASSWORD": self.secret("database-password"),
-            "OIDC_CLIENT_ID": self.client_id,
-            "OIDC_CLIENT_SECRET": self.client_secret,
-        }
+        secret = {"APP_KEY": self.secret("app-key"), "DB_PASSWORD": self.secret("database-password")}
+        if self.has_login:
+            secret |= {"OIDC_CLIENT_ID": self.client_id, "OIDC_CLIENT_SECRET": self.client_secret}
         paths = {key: f"{_SECRETS}/{key.lower().replace('_', '-')}" for key in secret}
         return ContainerArgs(
             image=settings.image,
@@ -124,7 +121,8 @@ class Bookstack(Service):
 
     def _environment(self, name: str, settings: BookstackSettings) -> dict[str, str]:
         """What is no secret (`linuxserver/docker-bookstack:README.md`, `BookStackApp/BookStack:app/Config`)."""
-        return {
+        at_authentik = self.has_login and settings.login == "authentik"
+        environment = {
             "PUID": OWNER,
             "PGID": OWNER,
             "APP_URL": self.url,
@@ -134,7 +132,13 @@ class Bookstack(Service):
             "DB_PORT": str(MARIADB_PORT),
             "DB_DATABASE": DATABASE,
             "DB_USERNAME": DATABASE,
-            "AUTH_METHOD": "oidc" if settings.login == "authentik" else "standard",
+            "AUTH_METHOD": "oidc" if at_authentik else "standard",
+        }
+        return environment | (self._login() if self.has_login else {})
+
+    def _login(self) -> dict[str, str]:
+        """The login at Authentik."""
+        return {
             "AUTH_AUTO_INITIATE": "true",
             "OIDC_NAME": "Authentik",
             "OIDC_DISPLAY_NAME_CLAIMS": "name",
@@ -149,12 +153,12 @@ class Bookstack(Service):
 
     def _first_admin(self, after: Sequence[pulumi.Resource]) -> None:
         site = self.args.fleet.site_of(self.name)
-        writers = site.groups if site and site.groups else (USERS,)
+        writers = site.groups if site else (USERS,)
         self.step(
             "first-admin",
             facts={
                 "container": self.physical(self.name),
-                "email": f"admin@{self.args.fleet.domain}",
+                "email": f"kite-admin@{self.args.fleet.domain}",
                 "roles": {"Admin": ADMINS, "Editor": ",".join(writers)},
             },
             secrets={"password": self.secret("admin-password")},

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pydantic import Field
@@ -88,7 +87,8 @@ class Kavita(Service):
                 "container": self.physical(name),
                 "port": self.port,
                 "user": _ADMIN,
-                "email": f"admin@{args.fleet.domain}",
+                "email": f"{_ADMIN}@{args.fleet.domain}",
+                "login": self.has_login,
             },
             secrets={"password": self.secret("admin-password")},
             after=[container],
@@ -97,19 +97,21 @@ class Kavita(Service):
 
     def _app_settings(self) -> pulumi.Output[str]:
         """The file of which Kavita takes its issuer and client (`Kareadita/Wiki-Nextra`, OpenID Connect)."""
-
-        def document(values: list[str]) -> str:
-            token_key, client_id, client_secret = values
-            login = {
+        document: dict[str, Any] = {
+            "TokenKey": self.secret("token-key"),
+            "Port": self.port,
+            "IpAddresses": "0.0.0.0,::",
+            "BaseUrl": "/",
+            "Cache": 75,
+        }
+        if self.has_login:
+            document["OpenIdConnectSettings"] = {
                 "Authority": self.oidc.issuer,
-                "ClientId": client_id,
-                "Secret": client_secret,
+                "ClientId": self.client_id,
+                "Secret": self.client_secret,
                 "CustomScopes": [_OFFLINE],
             }
-            plain = {"Port": self.port, "IpAddresses": "0.0.0.0,::", "BaseUrl": "/", "Cache": 75}
-            return json.dumps({"TokenKey": token_key, **plain, "OpenIdConnectSettings": login}, indent=2) + "\n"
-
-        return pulumi.Output.all(self.secret("token-key"), self.client_id, self.client_secret).apply(document)
+        return pulumi.Output.json_dumps(document, indent=2)
 
 
 SERVICE = Kavita

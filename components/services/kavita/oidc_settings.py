@@ -28,6 +28,8 @@ WANTED: Mapping[str, Any] = {
 }
 """The login's part of Kavita's settings (`Kareadita/Wiki-Nextra`, OpenID Connect). Roles are not taken from groups:
 Kavita wants its own role names in the claim."""
+WITHOUT_LOGIN: Mapping[str, Any] = {"autoLogin": False, "disablePasswordAuthentication": False}
+"""What it has to be where nobody logs in at Authentik."""
 
 
 def run(given: Given, machine: Machine) -> str:
@@ -45,7 +47,7 @@ def run(given: Given, machine: Machine) -> str:
             _json(requests.post(f"{address}/api/account/register", json=account, timeout=LIMIT))
             done.append(f"administrator {facts['user']} is registered")
         with _session(address, facts["user"], password) as session:
-            changed = _settings(session, address)
+            changed = _settings(session, address, WANTED if facts["login"] else WITHOUT_LOGIN)
     if changed:
         done.append(f"login settings changed: {', '.join(changed)}")
     return "; ".join(done) or "Kavita's administrator and login are as they should be"
@@ -63,16 +65,16 @@ def _session(address: str, user: str, password: str) -> requests.Session:
     return session
 
 
-def _settings(session: requests.Session, address: str) -> list[str]:
+def _settings(session: requests.Session, address: str, wanted: Mapping[str, Any]) -> list[str]:
     """What differed and was changed. All settings are sent back as they were shown, as Kavita's own page does."""
     settings = _json(session.get(f"{address}/api/settings", timeout=LIMIT))
     login = settings.get("oidcConfig")
     if login is None:
         raise StepError("this Kavita knows no OpenID Connect: it needs 0.8.8 or later")
-    changed = [key for key, value in WANTED.items() if login.get(key) != value]
+    changed = [key for key, value in wanted.items() if login.get(key) != value]
     if changed:
-        wanted = {**settings, "oidcConfig": {**login, **WANTED}}
-        _json(session.post(f"{address}/api/settings", json=wanted, timeout=LIMIT))
+        changes = {**settings, "oidcConfig": {**login, **wanted}}
+        _json(session.post(f"{address}/api/settings", json=changes, timeout=LIMIT))
     return changed
 
 

@@ -97,28 +97,32 @@ class Osticket(Service):
             "plugin",
             facts={
                 "container": self.physical(name),
-                "url": self.url,
+                "url": self._address(),
                 "admin": _ADMIN,
                 "agents": dict(settings.agents),
                 "authorize": self.oidc.authorize,
                 "token": self.oidc.token,
                 "userinfo": self.oidc.userinfo,
             },
-            secrets={
-                "client-id": self.client_id,
-                "client-secret": self.client_secret,
-                "admin-password": self.secret("admin-password"),
-            },
+            secrets={"admin-password": self.secret("admin-password"), **self._client()},
             after=[container],
         )
         return {"container": container.name}
+
+    def _client(self) -> dict[str, pulumi.Output[str]]:
+        """What it is at Authentik; without it, the step switches the login off."""
+        return {"client-id": self.client_id, "client-secret": self.client_secret} if self.has_login else {}
+
+    def _address(self) -> str:
+        """Where people find it; without a site, where other containers do."""
+        return self.url or f"http://{self.name}:{self.port}"
 
     def _help_desk(self, name: str, settings: OsticketSettings) -> ContainerArgs:
         secret = {key: self.secret(key) for key in ("salt", "database-password", "admin-password")}
         return ContainerArgs(
             image=settings.image,
             env={
-                "OSTICKET_URL": self.url,
+                "OSTICKET_URL": self._address(),
                 "OSTICKET_TITLE": settings.title,
                 "OSTICKET_EMAIL": settings.email,
                 "OSTICKET_ADMIN": _ADMIN,

@@ -93,6 +93,17 @@ function set_login(Plugin $plugin, array $given, array &$done): void
     $done[] = 'the login at Authentik is made';
 }
 
+/** Switches the login off, where there is one: nobody logs in at Authentik. */
+function unset_login(array &$done): void
+{
+    $plugin = Plugin::objects()->filter(['install_path' => 'plugins/auth-oauth2'])->first();
+    if ($plugin && $plugin->isActive()) {
+        $errors = [];
+        $plugin->update(['isactive' => 0, 'notes' => ''], $errors) || fail('the login plugin stays on: ' . implode(' ', $errors));
+        $done[] = 'the login plugin is off';
+    }
+}
+
 /** Makes an agent: only who is one already is let in by the login. */
 function add_agent(string $email, string $name): void
 {
@@ -131,7 +142,11 @@ if ($cfg->getUrl() !== "{$given['url']}/") {
     $cfg->set('helpdesk_url', "{$given['url']}/");
     $done[] = "the address is {$given['url']}";
 }
-set_login(plugin($done), $given, $done);
+if (isset($given['client-id'])) {
+    set_login(plugin($done), $given, $done);
+} else {
+    unset_login($done);
+}
 foreach ($given['agents'] as $email => $name) {
     if (!Staff::lookup(['email' => $email])) {
         add_agent($email, $name);

@@ -6,11 +6,34 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 )
 
 const probeLimit = 10 * time.Second
+
+var addressInText = regexp.MustCompile(`https?://[^\s'"]+`)
+
+// checkPart asks what a health check of another language asks: the addresses that stand in its arguments, or where there
+// are none the service's first port.
+func checkPart(ctx context.Context, args []string) int {
+	addresses := addressInText.FindAllString(strings.Join(args, "\n"), -1)
+	if len(addresses) == 0 {
+		addresses = []string{"http://127.0.0.1:" + ports()[0] + "/"}
+	}
+	for _, address := range addresses {
+		status, err := probe(ctx, address, false)
+		if err == nil && status >= 400 {
+			err = fmt.Errorf("%s answered %d", address, status)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "check:", err)
+			return 1
+		}
+	}
+	return 0
+}
 
 // wgetPart knows `wget [-q] [--spider] [-O FILE|-] URL`; its status is 0 if the answer's is below 400.
 // Without --spider the body goes to standard output if -O - says so, and is thrown away otherwise: nothing is ever written.
