@@ -83,7 +83,7 @@ class HostSetupSettings(Model):
     ssh_host: SshHost = Field(
         description="Where SSH reaches it: a public address at first, its Tailscale address once it has joined."
     )
-    ssh_port: int = Field(default=22, ge=1, le=65535)
+    ssh_port: int = Field(default=22, ge=1, le=65535, description="The port on which its sshd listens.")
     ssh_user: UserName = Field(default="root", description="root, or a user who may use sudo without a password.")
     ssh_public: bool = Field(default=False, description="Said out loud: SSH stays open on the public address as well.")
     host_key: HostKey = Field(description="The host's own public key; another one is refused.")

@@ -39,6 +39,10 @@ def test_setup_comes_first_on_a_fresh_host_and_then_changes_nothing(lab: Lab) ->
     again = lab.pulumi("preview", "--refresh", "--expect-no-changes", "-s", STACK)
     assert again.status == 0, again.output
 
+    # What the join step says where a key is used up.
+    renewed = steps(lab, "--replace", f"**tailnet-{STACK}-key")
+    assert "replace" in renewed[f"tailnet-{STACK}-key"]
+
     lab.files.edit(STACK, "host.setup.docker-version", "28.5.2")
     lab.render()
     assert steps(lab) == {f"{STACK}-setup-command": "update"}
@@ -58,9 +62,9 @@ def test_section_that_is_added_later_replaces_no_container(lab: Lab) -> None:
     assert not {name for name, step in planned.items() if step != "update"}
 
 
-def steps(lab: Lab) -> dict[str, str]:
+def steps(lab: Lab, *flags: str) -> dict[str, str]:
     """What a plan would do, by resource."""
-    plan: dict[str, Any] = json.loads(_json(lab.pulumi("preview", "--json", "-s", STACK).output))
+    plan: dict[str, Any] = json.loads(_json(lab.pulumi("preview", "--json", "-s", STACK, *flags).output))
     changes = [each for each in plan["steps"] if each["op"] not in {"same", "refresh", "read"}]
     return {each["urn"].rpartition("::")[2]: each["op"] for each in changes}
 
