@@ -7,9 +7,10 @@ from typing import Any
 
 import pulumi
 
-from components import contract, sites
+from components import contract, guards, sites
 from components.edge import Edge, foundation_of
 from components.fleet import Fleet
+from components.graph import Graph
 from components.host import Host
 from components.host_setup.fleet import host_setup_of
 from components.secrets import Vault
@@ -22,9 +23,12 @@ async def main() -> dict[str, Any]:
     """What the running stack is made of; returns its outputs."""
     fleet = Fleet(here=pulumi.get_stack(), stacks=read_stack_files())
     contract.check(fleet)
+    await guards.check(fleet)
     reports = [report for report in sites.site_reports(fleet) if fleet.here in report.hosts]
     sites.show(reports)
 
+    graph = Graph()
+    graph.watch()
     foundation = await foundation_of(fleet)
     tailnet = await tailnet_of(fleet)
     vault = Vault("vault", fleet=fleet, made_elsewhere=foundation.secrets if foundation else None)
@@ -36,11 +40,13 @@ async def main() -> dict[str, Any]:
         for name, settings in fleet.own.service_settings.items()
     }
     edge.open(services)
+    graph.check(fleet)
 
     outputs = {} if foundation else replace(edge.foundation, secrets=vault.shared, join_keys=join_keys).outputs()
     outputs |= tailnet.outputs() if tailnet else {}
     return outputs | {
         "sites": {report.hostname: report.output() for report in reports},
+        guards.OUTPUT: guards.Kept.of(fleet).output(),
         "passwords": pulumi.Output.secret(vault.passwords()),
     }
 

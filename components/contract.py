@@ -21,7 +21,7 @@ from components.settings import service_class
 from components.tailnet.check import policy_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from components.fleet import Fleet
 
@@ -30,7 +30,16 @@ CONNECTOR = "cloudflared"
 
 def check(fleet: Fleet) -> None:
     """Raises ProgramError with every breach of the contract."""
-    problems = [problem for rule in RULES for problem in rule(fleet)]
+    _refuse(fleet, (*RULES, _owner_secrets_are_set))
+
+
+def check_files(fleet: Fleet) -> None:
+    """The same for the stack files alone, without what only the engine can read. Raises ProgramError."""
+    _refuse(fleet, RULES)
+
+
+def _refuse(fleet: Fleet, rules: Sequence[Callable[[Fleet], Iterator[Problem]]]) -> None:
+    problems = [problem for rule in rules for problem in rule(fleet)]
     if problems:
         raise ProgramError(f"Pulumi.{fleet.here}.yaml", problems)
 
@@ -150,6 +159,21 @@ def _sites_have_a_login(fleet: Fleet) -> Iterator[Problem]:
             )
 
 
+def _one_hostname_per_login(fleet: Fleet) -> Iterator[Problem]:
+    """A service is one client of Authentik, whose application leads to one address."""
+    claims: dict[str, dict[str, str]] = defaultdict(dict)
+    for _, name, path, settings in declared_blocks(fleet):
+        if settings.site and service_class(name).login and not settings.site.public:
+            claims[name].setdefault(settings.site.hostname, path)
+    for name, hostnames in claims.items():
+        if len(hostnames) > 1:
+            yield Problem(
+                path=f"{next(iter(hostnames.values()))}.site.hostname",
+                rule=f"must be the same on every host: {name} has one login, got {' and '.join(hostnames)}",
+                way_out="give it one hostname and write `shared: true` in each file",
+            )
+
+
 def _needed_services_are_there(fleet: Fleet) -> Iterator[Problem]:
     for _, name, path, _ in declared_blocks(fleet):
         for need in service_class(name).needs(fleet):
@@ -229,10 +253,10 @@ RULES = (
     _one_service_per_hostname,
     _sites_can_answer,
     _sites_have_a_login,
+    _one_hostname_per_login,
     _needed_services_are_there,
     _rotations_name_secrets,
     _rotations_agree,
-    _owner_secrets_are_set,
     _private_addresses_differ,
     *SHARING_RULES,
     _tailnet_holds,

@@ -10,10 +10,16 @@ import os
 import re
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pulumi
+from pulumi.runtime.settings import get_root_directory
 
 from components.backup import Engine
 from components.errors import Problem, ProgramError
+from components.foundation import outputs_of
+from components.proven import proven_restores
 from components.settings import service_class
 
 if TYPE_CHECKING:
@@ -68,11 +74,9 @@ class Kept:
         services = {name: KeptService(**each) for name, each in output["services"].items()}
         return cls(docker=output["docker"], services=services)
 
-    def outputs(self) -> dict[str, Any]:
-        """What the stack exports."""
-        return {
-            OUTPUT: {"docker": self.docker, "services": {name: asdict(each) for name, each in self.services.items()}}
-        }
+    def output(self) -> dict[str, Any]:
+        """What the stack exports, and `read` reads."""
+        return {"docker": self.docker, "services": {name: asdict(each) for name, each in self.services.items()}}
 
 
 def _kept(name: str, root: str, settings: Any) -> KeptService | None:  # noqa: ANN401 - each service has its own model
@@ -93,19 +97,17 @@ def _kept(name: str, root: str, settings: Any) -> KeptService | None:  # noqa: A
     )
 
 
-def check(fleet: Fleet, before: Mapping[str, Any] | None, proven: Mapping[str, datetime]) -> None:
-    """Refuses a plan that could lose what the host keeps.
-
-    Args:
-        fleet: What is declared now.
-        before: The stack's own output of the last deployment; None before the first.
-        proven: When a restore of each service was last proven.
+async def check(fleet: Fleet) -> None:
+    """Refuses a plan that could lose what the host kept when it was last deployed.
 
     Raises:
         ProgramError: with every danger that neither a proven restore nor the owner's word excuses.
     """
+    outputs = await outputs_of(f"{pulumi.get_organization()}/{pulumi.get_project()}/{fleet.here}")
+    before = outputs.get(OUTPUT)
     if not before:
         return
+    proven = proven_restores(Path(get_root_directory() or "."), fleet.here)
     forced = {path.strip() for path in os.environ.get(FORCE, "").split(",")}
     oldest = datetime.now(UTC) - timedelta(days=fleet.own.guards.restore_days)
     problems = [

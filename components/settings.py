@@ -89,6 +89,14 @@ class EdgeSettings(Model):
     )
 
 
+class GuardSettings(Model):
+    """What a plan that could lose data has to show for itself."""
+
+    restore_days: int = Field(
+        default=35, ge=1, description="Days for which a proven restore excuses a plan that could lose data."
+    )
+
+
 class OrderedBlocks(Model):
     """Named blocks that keep the order in which the owner wrote them: the portal shows sites in it."""
 
@@ -127,6 +135,9 @@ class StackFile(Model):
     tailnet: TailnetSettings | None = Field(
         default=None,
         description="Only in the foundation's file. Without it the private network's policy is not managed from here.",
+    )
+    guards: GuardSettings = Field(
+        default_factory=GuardSettings, description="What a plan that could lose data has to show for itself."
     )
     images: dict[str, str] = Field(
         default_factory=dict,

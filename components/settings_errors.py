@@ -34,6 +34,9 @@ def _problem(details: ErrorDetails, model: type[BaseModel], at: str) -> Problem:
             return Problem(path=path, rule=details["msg"].removeprefix("Value error, "))
         case "model_type" | "dict_type":
             return Problem(path=path, rule=f"must be a block of keys and values, got {_shown(details['input'])}")
+        case "too_long" | "too_short":
+            rule = "must have" + details["msg"].partition(" should have")[2].partition(" after")[0]
+            return Problem(path=path, rule=f"{rule}, got {_shown(details['input'])}")
         case _:
             rule = details["msg"].removeprefix("Input ").replace("should be", "must be")
             return Problem(path=path, rule=f"{rule}, got {_shown(details['input'])}")

@@ -218,6 +218,32 @@ REFUSALS = [
         ("host.tailscale-address: must be the host's own, got '1", ".2' for monk and kscloud1", "`tailscale ip -4`"),
     ),
     Refusal(
+        "two hostnames for one login",
+        (
+            (
+                "kscloud1",
+                "services.bookstack",
+                {
+                    "image": "bookstack:1",
+                    "database-image": "mariadb:1",
+                    "data": "manual",
+                    "site": {"hostname": "wiki2.kitestacks.com"},
+                },
+            ),
+            ("monk", "services.bookstack.data", "manual"),
+        ),
+        (
+            "services.bookstack.site.hostname: must be the same on every host: bookstack has one login",
+            "got wiki.kitestacks.com and wiki2.kitestacks.com",
+            "write `shared: true` in each file",
+        ),
+    ),
+    Refusal(
+        "more groups for a site than there are places",
+        (("monk", "services.bookstack.site.groups", ["a", "b", "c", "d", "e", "f"]),),
+        ("services.bookstack.site.groups: must have at most 5 items, got ['a', 'b'",),
+    ),
+    Refusal(
         "fault in the other host's file",
         (("kscloud1", "services.portal.image", "caddy"),),
         ("Pulumi.kscloud1.yaml: services.portal.image: must name a tag or a digest, got 'caddy'",),

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
+from components.errors import ProgramError
 from components.guards import Danger, Kept, KeptService, dangers
+from components.proven import write_down
+from tests.recorder import foundation_outputs, run_program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.stack_files import StackFiles
+
+FOUNDATION = {"kscloud1": foundation_outputs("monk", "kscloud1")}
 
 BEFORE = Kept(
     docker="unix:///var/run/docker.sock",
@@ -177,5 +189,48 @@ def test_two_dangers_are_both_named() -> None:
 
 
 def test_what_is_kept_comes_back_from_the_stacks_output_as_it_went_in() -> None:
-    assert Kept.read(BEFORE.outputs()["kept"]) == BEFORE
+    assert Kept.read(BEFORE.output()) == BEFORE
     assert isinstance(next(iter(dangers(BEFORE, CASES[0].now))), Danger)
+
+
+def _previewed(files: StackFiles, change: Callable[[StackFiles], object]) -> None:
+    """A plan of monk, after an earlier one was deployed as the real files say."""
+    deployed = run_program("monk", files.folder, references=FOUNDATION).outputs["kept"]
+    change(files)
+    run_program("monk", files.folder, references=FOUNDATION | {"monk": {"kept": deployed}})
+
+
+def test_plan_is_held_against_what_was_deployed(files: StackFiles) -> None:
+    with pytest.raises(ProgramError) as refused:
+        _previewed(files, lambda each: each.edit("monk", "services.forgejo", None))
+
+    said = str(refused.value)
+    assert "services.forgejo: must stay in the file: it keeps data in /home/kite/kitestacks-live/docker/forgejo" in said
+    assert "restore-drill forgejo -s monk" in said
+    assert "KITESTACKS_FORCE=services.forgejo" in said
+
+
+def test_owner_may_insist_on_one_danger_for_one_run(files: StackFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KITESTACKS_FORCE", "services.forgejo")
+    _previewed(files, lambda each: each.edit("monk", "services.forgejo", None))
+
+    with pytest.raises(ProgramError, match=r"services\.kavita"):
+        _previewed(files, lambda each: each.edit("monk", "services.kavita", None))
+
+
+@pytest.mark.parametrize(("days", "excused"), [(1, True), (40, False)])
+def test_restore_proven_lately_excuses_and_an_old_one_does_not(days: int, files: StackFiles, *, excused: bool) -> None:
+    write_down(files.folder, "monk", "forgejo", datetime.now(UTC) - timedelta(days=days))
+
+    if excused:
+        _previewed(files, lambda each: each.edit("monk", "services.forgejo", None))
+    else:
+        with pytest.raises(ProgramError, match=r"services\.forgejo"):
+            _previewed(files, lambda each: each.edit("monk", "services.forgejo", None))
+
+
+def test_what_no_restore_helps_against_is_not_excused_by_one(files: StackFiles) -> None:
+    write_down(files.folder, "monk", "bookstack")
+
+    with pytest.raises(ProgramError, match=r"services\.bookstack\.database-image: must not go back"):
+        _previewed(files, lambda each: each.edit("monk", "services.bookstack.database-image", "mariadb:11.8.8-noble"))

@@ -103,9 +103,8 @@ def test_secret_key_can_not_be_rotated(files: StackFiles) -> None:
         run_program("kscloud1", files.folder)
 
 
-@pytest.mark.parametrize("name", ["login.yaml", "first-admin.yaml"])
-def test_blueprint_is_the_same_on_both_hosts_and_only_the_workers(name: str) -> None:
-    texts = {files_of(container(stack, "worker"))[f"{FOLDER}/{name}"] for stack in STACKS}
+def test_login_is_the_same_on_both_hosts_and_only_the_workers() -> None:
+    texts = {files_of(container(stack, "worker"))[f"{FOLDER}/login.yaml"] for stack in STACKS}
 
     assert len(texts) == 1
     for stack in STACKS:
@@ -131,7 +130,7 @@ def test_blueprint_holds_no_secret(stack: str) -> None:
     given = files_of(container(stack, "worker"))
     secrets = [text for path, text in given.items() if path.startswith("/run/secrets/")]
 
-    for path in (f"{FOLDER}/login.yaml", f"{FOLDER}/first-admin.yaml"):
+    for path in (path for path in given if path.startswith(FOLDER)):
         assert not [secret for secret in secrets if secret in given[path]]
 
 
@@ -153,14 +152,39 @@ def test_every_declared_login_is_in_the_blueprint_and_leads_somewhere() -> None:
 @pytest.mark.parametrize("stack", STACKS)
 def test_steps_apply_the_blueprints_in_the_worker_and_run_again_when_one_changes(stack: str) -> None:
     found = steps(stack)
+    names = {"kscloud1": ["login", "first-admin"], "monk": ["login"]}[stack]
 
-    assert set(found) == {"authentik-folders", "authentik-login", "authentik-first-admin"}
-    for name in ("login", "first-admin"):
+    assert set(found) == {"authentik-folders", *(f"authentik-{name}" for name in names)}
+    for name in names:
         step = found[f"authentik-{name}"]
         assert step.inputs["create"] == step.inputs["update"]
         assert "services.authentik.apply_blueprint" in step.inputs["create"]
         assert f"custom/kitestacks/{name}.yaml" in step.inputs["environment"]["KITESTACKS_STEP"]
         assert "stdin" in step.secrets
+
+
+@pytest.mark.parametrize(
+    ("edit", "maker"),
+    [
+        (("monk", "services.authentik.image", "authentik:1"), "kscloud1"),
+        (("kscloud1", "services.authentik", None), "monk"),
+    ],
+    ids=["beside the database", "where else there is one"],
+)
+def test_one_host_makes_the_first_administrator(edit: tuple[str, str, Any], maker: str, files: StackFiles) -> None:
+    files.edit(*edit)
+    if edit[2] is None:
+        files.edit("monk", "services.authentik.site.shared", None)
+    references = {"kscloud1": foundation_outputs("monk", "kscloud1")}
+    runs = {stack: run_program(stack, files.folder, references=references) for stack in STACKS}
+
+    makers = {stack for stack, run in runs.items() if "authentik-first-admin" in run.recorder.of_type("Command")}
+    assert makers == {maker}
+    for stack, run in runs.items():
+        workers = [each for name, each in run.containers().items() if name == "authentik-worker"]
+        assert [path for each in workers for path in files_of(each) if "admin-password" in path] == (
+            ["/run/secrets/admin-password"] if stack == maker else []
+        )
 
 
 def test_owners_blueprint_reaches_the_worker(files: StackFiles) -> None:

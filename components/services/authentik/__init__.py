@@ -14,7 +14,7 @@ from components.blueprint.tags import SECRETS
 from components.databases import POSTGRES_PORT
 from components.folders import DataFolder
 from components.host import ContainerArgs, File, Mount
-from components.login import CLIENT_ID, CLIENT_SECRET, OidcClient
+from components.login import CLIENT_ID, CLIENT_SECRET, LOGIN_SERVICE, OidcClient
 from components.metrics import Metrics
 from components.model import ServiceSettings, StateClass
 from components.needs import Need
@@ -64,8 +64,8 @@ class AuthentikSettings(ServiceSettings):
 class Authentik(Service):
     """A server and a worker over one database, on every host that lists them: any copy answers, so any host may go.
 
-    Creates: the containers `authentik-server` and `authentik-worker`, their data folders, and the steps that apply two
-    blueprints: the login of every declared site, and the first administrator.
+    Creates: the containers `authentik-server` and `authentik-worker`, their data folders, and the steps that apply the
+    rendered blueprints: the login of every declared site, and on one host the first administrator.
     Leaves out: the database (`authentik-db`), people, and what the owner's own blueprints declare.
 
     What is uploaded to one host's `/data` (icons) is not seen by the other host's copy. No secret is in the
@@ -100,24 +100,26 @@ class Authentik(Service):
             "secret-key": File(content=self.secret("secret-key"), private=True),
             "database-password": File(content=args.vault.value(_DATABASE_SERVICE, "password"), private=True),
         }
-        clients = self._clients()
-        admin = {key: self.secret(key) for key in ("admin-password", "api-token")}
-        named = {key: File(content=value, private=True) for key, value in {**clients, **admin}.items()}
-        rendered = self._rendered()
+        secrets = {_LOGIN: self._clients()}
+        rendered = {_LOGIN: self._login()}
+        if args.host.name == _administrators_host(args.fleet):
+            secrets[_FIRST_ADMIN] = {key: self.secret(key) for key in ("admin-password", "api-token")}
+            rendered[_FIRST_ADMIN] = first_admin(args.fleet.domain)
+        named = {key: File(content=value, private=True) for each in secrets.values() for key, value in each.items()}
         files = {f"/blueprints/{path}": File(content=text) for path, text in {**rendered, **self._owners()}.items()}
         server = self.container(f"{name}-server", self._container("server", own, {}))
         worker = self.container(f"{name}-worker", self._container("worker", own | named, files))
         applied: pulumi.Resource = worker
-        for path, secrets in ((_LOGIN, clients), (_FIRST_ADMIN, admin)):
+        for path, text in rendered.items():
             applied = self.step(
                 PurePosixPath(path).stem,
                 program="services.authentik.apply_blueprint",
                 facts={
                     "container": self.physical(f"{name}-worker"),
                     "blueprint": path,
-                    "digest": sha256(rendered[path].encode()).hexdigest(),
+                    "digest": sha256(text.encode()).hexdigest(),
                 },
-                secrets=secrets,
+                secrets=secrets[path],
                 after=[applied],
             )
         return {"server": server.name, "worker": worker.name}
@@ -176,17 +178,19 @@ class Authentik(Service):
             for key in (CLIENT_ID, CLIENT_SECRET)
         }
 
-    def _rendered(self) -> dict[str, str]:
+    def _login(self) -> str:
         fleet = self.args.fleet
-        address = f"https://{fleet.login_host}"
-        return {
-            _LOGIN: login(fleet.sites, address=address, gone=fleet.undeclared_logins),
-            _FIRST_ADMIN: first_admin(fleet.domain),
-        }
+        return login(fleet.sites, address=f"https://{fleet.login_host}", gone=fleet.undeclared_logins)
 
     def _owners(self) -> dict[str, str]:
         """The owner's own blueprints, which the worker finds and applies by itself."""
         return {f"custom/{file.name}": file.read_text("utf-8") for file in map(file_of, self.args.settings.blueprints)}
+
+
+def _administrators_host(fleet: Fleet) -> str:
+    """The one host that makes the first administrator: the database's, if Authentik stands there too."""
+    hosts = fleet.hosts_of(LOGIN_SERVICE)
+    return next((host for host in fleet.hosts_of(_DATABASE_SERVICE) if host in hosts), hosts[0])
 
 
 SERVICE = Authentik
