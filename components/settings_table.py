@@ -60,8 +60,14 @@ def _rows(name: str, field: FieldInfo, before: str) -> Iterator[tuple[str, str, 
         yield from _fields(inner, f"{path}[]." if several else f"{path}.")
         return
     default = None if field.is_required() else field.get_default(call_default_factory=True)
-    shown = str(default).lower() if isinstance(default, bool) else str(default)
-    yield path, field.description or "", f"`{shown}`" if default not in (None, {}, (), []) else _NOTHING
+    yield path, field.description or "", f"`{_in_yaml(default)}`" if default not in (None, {}, (), []) else _NOTHING
+
+
+def _in_yaml(value: object) -> str:
+    """A default as a stack file would say it."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_in_yaml, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _models(annotation: object) -> Iterator[type[Model]]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from components.edge.site_proxy import Copy, ProxiedSite, Timing, site_proxy_config
-from toolchain.caddy import FILE
+from toolchain.caddy import CADDY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -48,9 +48,10 @@ def pinned_caddy() -> str:
     The distribution's may be older: 2.6 closes a request's body when a first copy can't be reached, so that no other
     copy gets it.
     """
-    if not FILE.is_file():
+    found = CADDY.find()
+    if found is None:
         pytest.skip("needs the pinned Caddy: make rehearsal")
-    return str(FILE)
+    return str(found)
 
 
 def free_port() -> int:

@@ -13,7 +13,7 @@ import pytest
 from components.edge.promises import CONNECTOR_SECONDS
 from rehearsal import helpers, processes
 from rehearsal.daemon import Daemon
-from rehearsal.drill import Probe
+from rehearsal.drill.probe import Probe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +32,9 @@ CHECKS_SECONDS = 2 + 5
 
 @pytest.fixture(scope="module")
 def deployed(docker_lab: Lab) -> Lab:
+    """Both hosts with the portal, and nothing that it can do without."""
+    docker_lab.files.keep("cloudflared", "site-proxy", "portal")
+    docker_lab.render()
     for stack in ("kscloud1", "monk"):
         docker_lab.up(stack)
     return docker_lab
