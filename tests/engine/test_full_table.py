@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from components.fleet import LOGIN_SERVICE
-from components.login import ProxyLogin
+from components.login import LOGIN_SERVICE, ProxyLogin
 from components.secrets import GIVEN
 from components.services import KNOWN_SERVICES
 from rehearsal import engine, stack_files
@@ -33,7 +32,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.docker]
 STACKS = ("kscloud1", "monk")
 SHORTEST_SECRET = 16
 CONTAINER, RANDOM = "docker:index/container:Container", "random:index/"
-ROTATED = "secrets-bookstack-database-password"
+ROTATED = "secrets-osticket-database-password"
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def rotated(deployed: Lab, printed: dict[str, str]) -> Rotation:
     before = {name: str(each.id) for name, each in containers(deployed, "monk").items()}
     old = made_secrets(deployed, "monk")[ROTATED]
     users = users_of(deployed, "monk", old)
-    deployed.files.edit("monk", "services.bookstack.rotate", {"database-password": 1})
+    deployed.files.edit("monk", "services.osticket.rotate", {"database-password": 1})
     deployed.render()
     printed["plan of the rotation"] = deployed.pulumi("preview", "-s", "monk", "--diff").output
     printed["the rotation"] = deployed.up("monk", "--diff").output
@@ -192,7 +191,7 @@ def test_rotating_one_secret_replaces_the_containers_that_use_it_and_no_other(de
     new = made_secrets(deployed, "monk")[ROTATED]
 
     assert new != rotated.old
-    assert rotated.users == users_of(deployed, "monk", new) == rotated.replaced == {"bookstack", "bookstack-db"}
+    assert rotated.users == users_of(deployed, "monk", new) == rotated.replaced == {"osticket", "osticket-db"}
     assert not users_of(deployed, "monk", rotated.old)
 
 
