@@ -74,3 +74,14 @@ def test_folder_that_the_program_refuses_stays_as_it_is(library: object, files: 
     stack_files.render(twin, {}, {}, files.folder)
 
     assert rehearsed(twin, "monk")[f"{PREFIX}services"]["kavita"]["library"] == library
+
+
+def test_a_host_with_many_services_is_asked_less_often(files: StackFiles, twin: Twin) -> None:
+    stack_files.render(twin, {}, {}, files.folder)
+    full = rehearsed(twin, "monk")
+    files.keep("portal")
+    stack_files.render(twin, {}, {}, files.folder)
+    few = rehearsed(twin, "monk")
+
+    assert full[f"{PREFIX}host"]["health-interval"] == f"{len(full[f'{PREFIX}services']) // 3}s"
+    assert few[f"{PREFIX}host"]["health-interval"] == "2s"
