@@ -64,6 +64,12 @@ def failover(root: Path = ROOT) -> str:
     return str(edge.get("failover", "replicas")) if isinstance(edge, dict) else "replicas"
 
 
+def balanced(root: Path = ROOT) -> bool:
+    """Whether the foundation's file says how a load balancer would be set, in use or not."""
+    edge = _config(_document(root / f"Pulumi.{names(root)[0]}.yaml")).get(f"{PREFIX}edge")
+    return isinstance(edge, dict) and "load-balancer" in edge
+
+
 def images(root: Path = ROOT) -> dict[str, tuple[int, ...]]:
     """Every pinned image that the real stack files name, with the ports that its service declares.
 
