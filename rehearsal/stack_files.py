@@ -170,14 +170,15 @@ def _rehearsed(
     real: dict[str, Any], before: dict[str, Any] | None, twin: Twin, images: dict[str, str], door: str | None
 ) -> dict[str, Any]:
     config = {key: value for key, value in _config(real).items() if not _encrypted(value)}
-    _swap_host(config.get(f"{PREFIX}host"), twin, door)
+    services = dict(_services(config))
+    _swap_host(config.get(f"{PREFIX}host"), twin, door, crowd=len(services))
     _swap_public_edge(config.get(f"{PREFIX}services"), twin)
     if f"{PREFIX}edge" in config:
         _swap(
             config, f"{PREFIX}cloudflare-account-id", CloudflareId, lambda _: twin.account_id, default=twin.account_id
         )
         _swap(config, f"{PREFIX}cloudflare-zone-id", CloudflareId, lambda _: twin.zone_id, default=twin.zone_id)
-    for service, block in _services(config):
+    for service, block in services.items():
         _swap_folders(service, block, twin)
     _swap(config, f"{PREFIX}installation", HostName, lambda _: twin.installation, default=twin.installation)
     if isinstance(mirrors := config.setdefault(f"{PREFIX}images", {}), dict):
@@ -188,8 +189,11 @@ def _rehearsed(
     return salt | {"config": config | secrets}
 
 
-def _swap_host(host: object, twin: Twin, door: str | None) -> None:
-    """A host of its own on this machine: this daemon, a folder as its disk, a loopback address as its private one."""
+def _swap_host(host: object, twin: Twin, door: str | None, *, crowd: int) -> None:
+    """A host of its own on this machine: this daemon, a folder as its disk, a loopback address as its private one.
+
+    `crowd` is how many services it has.
+    """
     if not isinstance(host, dict):
         return
     _swap(host, "docker", DockerEndpoint, lambda _: twin.docker or twin.no_daemon)
@@ -198,7 +202,8 @@ def _swap_host(host: object, twin: Twin, door: str | None) -> None:
     disk = twin.state / DISKS
     disk.mkdir(mode=0o755, exist_ok=True)
     host.setdefault("root", str(disk))
-    host.setdefault("health-interval", "2s")
+    # Soon, since `up` waits for the first check; but each costs the daemon about a tenth of a second of a core.
+    host.setdefault("health-interval", f"{max(2, crowd // 3)}s")
     if door:
         host.setdefault("reached-at", door)
 

@@ -6,13 +6,13 @@ import http.client
 import json
 import re
 import subprocess
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
-from components.fleet import LOGIN_SERVICE
-from components.login import ProxyLogin
+from components.login import LOGIN_SERVICE, ProxyLogin
 from components.secrets import GIVEN
 from components.services import KNOWN_SERVICES
 from rehearsal import engine, stack_files
@@ -32,14 +32,44 @@ pytestmark = [pytest.mark.engine, pytest.mark.docker]
 STACKS = ("kscloud1", "monk")
 SHORTEST_SECRET = 16
 CONTAINER, RANDOM = "docker:index/container:Container", "random:index/"
+ROTATED = "secrets-osticket-database-password"
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """What became of one secret: its first value, the containers that were given it, and those that were replaced."""
+
+    old: str
+    users: set[str]
+    replaced: set[str]
 
 
 @pytest.fixture(scope="module")
-def deployed(docker_lab: Lab) -> Lab:
+def printed() -> dict[str, str]:
+    """What the engine has printed so far, in full detail."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def deployed(docker_lab: Lab, printed: dict[str, str]) -> Lab:
     for stack in STACKS:
-        docker_lab.up(stack)
+        printed[f"first up of {stack}"] = docker_lab.up(stack, "--diff").output
     wait_until_answering(docker_lab.twin, stack_files.hostnames())
     return docker_lab
+
+
+@pytest.fixture(scope="module")
+def rotated(deployed: Lab, printed: dict[str, str]) -> Rotation:
+    """One secret of monk made anew."""
+    before = {name: str(each.id) for name, each in containers(deployed, "monk").items()}
+    old = made_secrets(deployed, "monk")[ROTATED]
+    users = users_of(deployed, "monk", old)
+    deployed.files.edit("monk", "services.osticket.rotate", {"database-password": 1})
+    deployed.render()
+    printed["plan of the rotation"] = deployed.pulumi("preview", "-s", "monk", "--diff").output
+    printed["the rotation"] = deployed.up("monk", "--diff").output
+    after = {name: str(each.id) for name, each in containers(deployed, "monk").items()}
+    return Rotation(old, users, {name for name in before if before[name] != after.get(name)})
 
 
 def containers(lab: Lab, stack: str) -> dict[str, Container]:
@@ -64,10 +94,12 @@ def in_clear(lab: Lab, stack: str) -> list[dict[str, Any]]:
 
 
 def strings(value: object) -> Iterator[str]:
-    """Every string in a value; one that the engine has wrapped as a secret is JSON once more."""
-    if isinstance(value, dict):
-        for key, each in value.items():
-            yield from strings(json.loads(each)) if key == "plaintext" else strings(each)
+    """Every string in a value; what the engine has wrapped as a secret is JSON once more."""
+    if isinstance(value, dict) and "plaintext" in value:
+        yield from strings(json.loads(value["plaintext"]))
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from strings(each)
     elif isinstance(value, list):
         for each in value:
             yield from strings(each)
@@ -155,18 +187,25 @@ def test_the_portal_lists_every_site(deployed: Lab) -> None:
         assert f"https://{hostname}" in page
 
 
-def test_no_secret_stands_in_clear_anywhere(deployed: Lab) -> None:
-    """State, plan, logs, what Docker shows to anybody who may ask it, and the simulated cloud's own file."""
-    secrets = {value for stack in STACKS for value in made_secrets(deployed, stack).values()}
+def test_rotating_one_secret_replaces_the_containers_that_use_it_and_no_other(deployed: Lab, rotated: Rotation) -> None:
+    new = made_secrets(deployed, "monk")[ROTATED]
+
+    assert new != rotated.old
+    assert rotated.users == users_of(deployed, "monk", new) == rotated.replaced == {"osticket", "osticket-db"}
+    assert not users_of(deployed, "monk", rotated.old)
+
+
+def test_no_secret_stands_in_clear_anywhere(deployed: Lab, rotated: Rotation, printed: dict[str, str]) -> None:
+    """State, plans, logs, what Docker shows to anybody who may ask it, and the simulated cloud's own file."""
+    secrets = {rotated.old, *(value for stack in STACKS for value in made_secrets(deployed, stack).values())}
     secrets |= {
         engine.run(deployed.twin, deployed.tools, "config", "get", f"{GIVEN}:{name}", "-s", stack).strip()
         for stack in STACKS
         for name in stack_files.owner_secrets(stack)
     }
-    shown = {"the cloud's file": (deployed.twin.state / "cloud.json").read_text()}
+    shown = printed | {"the cloud's file": (deployed.twin.state / "cloud.json").read_text()}
     for stack in STACKS:
         shown[f"state of {stack}"] = json.dumps(deployed.export(stack))
-        shown[f"plan of {stack}"] = deployed.pulumi("preview", "-s", stack, "--diff").output
         shown[f"file of {stack}"] = (deployed.twin.project / f"Pulumi.{stack}.yaml").read_text()
         for name, each in containers(deployed, stack).items():
             shown[f"{name} on {stack}"] = json.dumps(each.attrs)
@@ -175,21 +214,6 @@ def test_no_secret_stands_in_clear_anywhere(deployed: Lab) -> None:
     shown["processes"] = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
 
     assert len(secrets) > len(blocks("monk"))
+    assert "[secret]" in printed["the rotation"]
     found = {where for where, text in shown.items() for secret in secrets if secret in text}
     assert not found
-
-
-def test_rotating_one_secret_replaces_the_containers_that_use_it_and_no_other(deployed: Lab) -> None:
-    before = {name: each.id for name, each in containers(deployed, "monk").items()}
-    old = made_secrets(deployed, "monk")["secrets-bookstack-database-password"]
-    expected = users_of(deployed, "monk", old)
-    deployed.files.edit("monk", "services.bookstack.rotate", {"database-password": 1})
-    deployed.render()
-
-    deployed.up("monk")
-
-    after = {name: each.id for name, each in containers(deployed, "monk").items()}
-    new = made_secrets(deployed, "monk")["secrets-bookstack-database-password"]
-    assert new != old
-    assert users_of(deployed, "monk", new) == expected == {"bookstack", "bookstack-db"}
-    assert {name for name in after if before[name] != after[name]} == expected
