@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from components.model import ServiceSettings
     from rehearsal.twin import Twin
 
 PREFIX = "kitestacks:"
@@ -89,14 +90,19 @@ def images(root: Path = ROOT) -> dict[str, tuple[int, ...]]:
 
 
 def owner_secrets(stack: str, root: Path = ROOT) -> set[str]:
-    """The secrets that the services of a stack want from their owner, as far as their blocks are valid."""
+    """The secrets that a stack wants from its owner, as far as the blocks that name them are valid."""
+    from components.host_setup.settings import HostSetupSettings  # noqa: PLC0415 - as above
     from components.services import KNOWN_SERVICES  # noqa: PLC0415 - as above
 
+    config = _config(_document(root / f"Pulumi.{stack}.yaml"))
+    host = config.get(f"{PREFIX}host")
+    setup = host.get("setup") if isinstance(host, dict) else None
+    blocks: list[tuple[type[HostSetupSettings | ServiceSettings], object]] = [(HostSetupSettings, setup)]
+    blocks += [(KNOWN_SERVICES[name].Settings, block) for name, block in _services(config) if name in KNOWN_SERVICES]
     found: set[str] = set()
-    for service, block in _services(_config(_document(root / f"Pulumi.{stack}.yaml"))):
-        if kind := KNOWN_SERVICES.get(service):
-            with contextlib.suppress(ValidationError):
-                found |= set(kind.Settings.model_validate(block).owner_secrets.values())
+    for kind, block in blocks:
+        with contextlib.suppress(ValidationError):
+            found |= set(kind.model_validate(block).owner_secrets.values())
     return found
 
 

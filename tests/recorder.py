@@ -76,6 +76,8 @@ class Recorder(pulumi.runtime.Mocks):
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         made = {"result": f"made-{args.name}", "base64": f"{args.name}=="} if args.typ.startswith("random:") else {}
+        if args.typ.endswith(":TailnetKey"):
+            made = {"key": f"tskey-of-{args.name}"}
         return f"{args.name}-id", {**args.inputs, **made}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:  # type: ignore[override]
