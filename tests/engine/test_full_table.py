@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.docker]
 STACKS = ("kscloud1", "monk")
 SHORTEST_SECRET = 16
 CONTAINER, RANDOM = "docker:index/container:Container", "random:index/"
-ROTATED = "secrets-osticket-database-password"
+ROTATED = "vault-osticket-database-password"
 
 
 @dataclass(frozen=True)
