@@ -3,7 +3,7 @@
 PYTHON ?= python3
 KITESTACKS := $(PYTHON) -m kitestacks
 
-.PHONY: help doctor toolchain rehearsal rehearsal-status rehearsal-down drill test lint schema bench
+.PHONY: help doctor toolchain rehearsal rehearsal-status rehearsal-down drill test test-apps lint sites schema bench
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -29,8 +29,14 @@ drill: ## take parts away in the rehearsal and measure who answers (one alone: F
 test: ## linter, type checker and every test that this machine can run
 	@$(KITESTACKS) check
 
+test-apps: ## real apps from their registries, logged in to through a real provider (gigabytes, minutes)
+	@$(KITESTACKS) check tests/apps
+
 lint: ## linter and type checker alone
 	@$(KITESTACKS) check --lint
+
+sites: ## what is promised of each site; the table of the README is written anew
+	@$(KITESTACKS) sites && $(KITESTACKS) sites --write
 
 schema: ## write docs/stack-file.schema.json from the models
 	@$(KITESTACKS) schema

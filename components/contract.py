@@ -22,7 +22,7 @@ from components.settings import service_class
 from components.tailnet.check import policy_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from components.fleet import Fleet
 
@@ -31,7 +31,16 @@ CONNECTOR = "cloudflared"
 
 def check(fleet: Fleet) -> None:
     """Raises ProgramError with every breach of the contract."""
-    problems = [problem for rule in RULES for problem in rule(fleet)]
+    _refuse(fleet, (*RULES, _owner_secrets_are_set))
+
+
+def check_files(fleet: Fleet) -> None:
+    """The same for the stack files alone, without what only the engine can read. Raises ProgramError."""
+    _refuse(fleet, RULES)
+
+
+def _refuse(fleet: Fleet, rules: Sequence[Callable[[Fleet], Iterator[Problem]]]) -> None:
+    problems = [problem for rule in rules for problem in rule(fleet)]
     if problems:
         raise ProgramError(f"Pulumi.{fleet.here}.yaml", problems)
 
@@ -249,7 +258,6 @@ RULES = (
     _needed_services_are_there,
     _rotations_name_secrets,
     _rotations_agree,
-    _owner_secrets_are_set,
     _private_addresses_differ,
     *SHARING_RULES,
     *DATABASE_RULES,

@@ -192,9 +192,7 @@ def read_stack_files() -> dict[str, StackFile]:
         ProgramError: with every fault of every file.
     """
     own = pulumi.get_stack()
-    found = {own: _own_values()} | {
-        name: raw for name, raw in _files_in(Path(get_root_directory() or ".")).items() if name != own
-    }
+    found = {own: _own_values()} | {name: raw for name, raw in _files_beside().items() if name != own}
     problems: list[Problem] = []
     stacks: dict[str, StackFile] = {}
     for name, raw in found.items():
@@ -212,23 +210,6 @@ def read_stack_files() -> dict[str, StackFile]:
     return stacks
 
 
-def read_files(folder: Path) -> dict[str, StackFile]:
-    """The stack files in a folder by stack name, without the engine: as they are written, with no secret.
-
-    Raises:
-        ProgramError: a file is not what the program takes.
-    """
-    stacks: dict[str, StackFile] = {}
-    for name, raw in _files_in(folder).items():
-        if isinstance(raw, Problem):
-            raise ProgramError(f"Pulumi.{name}.yaml", [raw])
-        try:
-            stacks[name] = StackFile.model_validate(raw)
-        except ValidationError as error:
-            raise ProgramError(f"Pulumi.{name}.yaml", problems_of(error, StackFile, "")) from None
-    return stacks
-
-
 def _own_values() -> dict[str, Any]:
     """What the engine gives the running stack: the same values as the file, with `--config` on top."""
     prefix = f"{PROJECT}:"
@@ -241,11 +222,11 @@ def _own_values() -> dict[str, Any]:
     return values
 
 
-def _files_in(folder: Path) -> dict[str, dict[str, Any] | Problem]:
-    """The plain values of a folder's stack files; encrypted ones are not ours to read."""
+def _files_beside() -> dict[str, dict[str, Any] | Problem]:
+    """The plain values of the stack files beside the running one; encrypted ones are not ours to read."""
     found: dict[str, dict[str, Any] | Problem] = {}
     prefix = f"{PROJECT}:"
-    for path in sorted(folder.glob("Pulumi.*.yaml")):
+    for path in sorted(Path(get_root_directory() or ".").glob("Pulumi.*.yaml")):
         name = path.name.removeprefix("Pulumi.").removesuffix(".yaml")
         try:
             # The safe loader, in C where there is one: a plan reads every host's file.

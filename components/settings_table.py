@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, get_args
 
+from components.marked import renewed
 from components.model import Model, ServiceSettings
 from components.services import KNOWN_SERVICES
 from components.settings import StackFile
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
-BEGIN, END = "<!-- settings: `make schema` writes what follows -->", "<!-- end of settings -->"
 _NOTHING = "-"
 
 
@@ -23,15 +23,10 @@ def with_table(page: str) -> str:
     Raises:
         ValueError: the page has lost its marks.
     """
-    head, begin, rest = page.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not (begin and end):
-        msg = f"the page has no {BEGIN} and {END}"
-        raise ValueError(msg)
     rows = [f"| `{path}` | {meaning} | {default} |" for path, meaning, default in settings()]
-    table = "\n".join(["| key | what it is | unless said |", "|---|---|---|", *rows])
     services = ", ".join(f"`{name}`" for name in KNOWN_SERVICES)
-    return f"{head}{BEGIN}\n\n{table}\n\nServices of today: {services}.\n\n{END}{tail}"
+    table = ["| key | what it is | unless said |", "|---|---|---|", *rows, "", f"Services of today: {services}."]
+    return renewed(page, "settings", "make schema", table)
 
 
 def settings() -> Iterator[tuple[str, str, str]]:
@@ -60,8 +55,14 @@ def _rows(name: str, field: FieldInfo, before: str) -> Iterator[tuple[str, str, 
         yield from _fields(inner, f"{path}[]." if several else f"{path}.")
         return
     default = None if field.is_required() else field.get_default(call_default_factory=True)
-    shown = str(default).lower() if isinstance(default, bool) else str(default)
-    yield path, field.description or "", f"`{shown}`" if default not in (None, {}, (), []) else _NOTHING
+    yield path, field.description or "", f"`{_in_yaml(default)}`" if default not in (None, {}, (), []) else _NOTHING
+
+
+def _in_yaml(value: object) -> str:
+    """A default as a stack file would say it."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_in_yaml, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _models(annotation: object) -> Iterator[type[Model]]:

@@ -55,12 +55,20 @@ class SiteReport:
         facts = {name: getattr(self, name) for name in _SAID} | {"hosts": list(self.hosts)}
         return facts | {"seconds": {promise.fault: promise.seconds for promise in self.promises}}
 
+    def worst_of_each(self) -> tuple[str, ...]:
+        """The longest time without an answer, in words: a host gone, a connector gone, a copy sick."""
+        return tuple(self.worst(kind) for kind in _COLUMNS)
+
     def worst(self, kind: Kind) -> str:
         """The longest time without an answer for one sort of fault, in words."""
-        figures = [promise.seconds for promise in self.promises if promise.kind is kind]
-        if not figures:
-            return ""
-        return "down" if None in figures else f"{max(figure for figure in figures if figure is not None)} s"
+        faults = [promise for promise in self.promises if promise.kind is kind]
+        seconds = [promise.seconds for promise in faults if promise.seconds is not None]
+        longest = f"{max(seconds)} s" if seconds else ""
+        down = [promise.fault.removesuffix(" gone") for promise in faults if promise.seconds is None]
+        if not down:
+            return longest
+        where = f"down with {' and '.join(down)}" if kind is Kind.HOST else "down"
+        return f"{where}, else {longest}" if longest else where
 
 
 _SAID = ("service", "primary", "route", "login", "health", "monitor", "backup", "data")
@@ -82,10 +90,7 @@ def show(reports: Sequence[SiteReport]) -> None:
 def table(reports: Sequence[SiteReport]) -> str:
     """A line for each site, under one with the sorts of faults."""
     rows: list[tuple[str, ...]] = [("site", "hosts", *_COLUMNS, "")]
-    rows += [
-        (report.hostname, "+".join(report.hosts), *(report.worst(kind) for kind in _COLUMNS), report.data)
-        for report in reports
-    ]
+    rows += [(report.hostname, "+".join(report.hosts), *report.worst_of_each(), report.data) for report in reports]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)

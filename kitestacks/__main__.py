@@ -42,6 +42,7 @@ COMMANDS = {
     ),
     "check": Command("kitestacks.check", "linter, type checker and tests", "check"),
     "step": Command("components.step_program", "run one step of a service, as up does", "step folders_step"),
+    "sites": Command("components.sites_command", "what is promised of each site when a part is gone", "sites --why"),
     "schema": Command("components.schema_command", "write the JSON schema of the stack files", "schema"),
     "bench": Command("bench.command", "compare the program with a bare one", "bench"),
 }

@@ -13,16 +13,17 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from components.errors import ProgramError
-from components.fleet import Fleet
+from components.fleet_files import fleet_of_files
 from components.machine import Machine, StepError
 from components.services.authentik_db.standby import SCRIPT, CopyState, describe
 from components.services.authentik_db.writer import DATABASE_SERVICE, LOCAL, USER_SERVICE, primary, switched_to, writer
-from components.settings import read_files
 from kitestacks.console import Console
 from kitestacks.exits import CommandError, Exit
 
 if TYPE_CHECKING:
     import argparse
+
+    from components.fleet import Fleet
 
 _STOP_SECONDS = 120
 
@@ -45,15 +46,14 @@ def run(args: argparse.Namespace) -> int:
         CommandError: what is asked for would lose or split the data, or a host does not answer.
     """
     try:
-        stacks = read_files(Path.cwd())
+        fleet = fleet_of_files(Path.cwd(), args.stack)
     except ProgramError as error:
         raise CommandError(str(error), "", Exit.CONFIGURATION) from None
-    hosts = [host for host, stack in stacks.items() if DATABASE_SERVICE in stack.service_settings]
+    hosts = fleet.hosts_of(DATABASE_SERVICE)
     if not hosts:
         raise CommandError(f"no stack file here has {DATABASE_SERVICE}", "cd to the project", Exit.CONFIGURATION)
     if args.verb != "status" and args.stack not in hosts:
         raise CommandError(f"-s must name a host that has it: {', '.join(hosts)}", "", Exit.CONFIGURATION)
-    fleet = Fleet(here=args.stack or hosts[0], stacks=stacks)
     copies = {host: Place(fleet=fleet, host=host) for host in hosts}
     try:
         lines = {"status": _status, "rejoin": _rejoin, "switch": _switch}[args.verb](fleet, copies)

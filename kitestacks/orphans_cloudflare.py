@@ -1,4 +1,4 @@
-"""Tunnels and DNS records with this installation's marks that no stack has written down.
+"""Tunnels, DNS records and load balancing with this installation's marks that no stack has written down.
 
 Only the foundation makes tunnels, and only it has the account's ids in its configuration; on other hosts there is
 nothing to look for. The API: developers.cloudflare.com/api, "List Cloudflare Tunnels" and "List DNS Records".
@@ -60,6 +60,26 @@ def find(state: StackState, cloud: Cloud | None = None) -> Iterator[Orphan]:
     for record in cloud.list(records, **{"comment.exact": comment, "per_page": "5000"}):
         if record.get("comment") == comment and record["id"] not in state.recorded:
             yield _orphan(cloud, "DNS record", records, record)
+    yield from _balancing(state, cloud, f"/accounts/{account}/load_balancers", f"/zones/{zone}/load_balancers")
+
+
+def _balancing(state: StackState, cloud: Cloud, account: str, zone: str) -> Iterator[Orphan]:
+    """In the order in which they can be removed: whatever is in use by another is refused."""
+    mark = f"managed by Pulumi for {state.installation}"
+    for kind, path in (
+        ("load balancer", zone),
+        ("load balancer's pool", f"{account}/pools"),
+        ("load balancer's monitor", f"{account}/monitors"),
+    ):
+        try:
+            known = cloud.list(path)
+        except CommandError as refused:
+            if refused.exit_code is not Exit.AUTHENTICATION:
+                raise
+            return  # a token that may not look at load balancing never made any
+        for each in known:
+            if each.get("description", "").endswith(mark) and each["id"] not in state.recorded:
+                yield _orphan(cloud, kind, path, {"name": each["description"], **each})
 
 
 def _orphan(cloud: Cloud, kind: str, path: str, found: dict[str, Any]) -> Orphan:
@@ -124,5 +144,15 @@ class RehearsedCloud:
         return found
 
 
+_KINDS = {
+    "cfd_tunnel": "tunnels",
+    "dns_records": "dns_records",
+    "load_balancers": "load_balancers",
+    "monitors": "monitors",
+    "pools": "pools",
+}
+
+
 def _kind(path: str) -> str:
-    return "tunnels" if "/cfd_tunnel" in path else "dns_records"
+    """The table of the simulated cloud behind an API's path, whose last such word counts."""
+    return next(_KINDS[word] for word in reversed(path.split("/")) if word in _KINDS)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from components.model import ServiceSettings
     from rehearsal.twin import Twin
 
 PREFIX = "kitestacks:"
@@ -64,6 +65,12 @@ def failover(root: Path = ROOT) -> str:
     return str(edge.get("failover", "replicas")) if isinstance(edge, dict) else "replicas"
 
 
+def balanced(root: Path = ROOT) -> bool:
+    """Whether the foundation's file says how a load balancer would be set, in use or not."""
+    edge = _config(_document(root / f"Pulumi.{names(root)[0]}.yaml")).get(f"{PREFIX}edge")
+    return isinstance(edge, dict) and "load-balancer" in edge
+
+
 def images(root: Path = ROOT) -> dict[str, tuple[int, ...]]:
     """Every pinned image that the real stack files name, with the ports that its service declares.
 
@@ -83,14 +90,19 @@ def images(root: Path = ROOT) -> dict[str, tuple[int, ...]]:
 
 
 def owner_secrets(stack: str, root: Path = ROOT) -> set[str]:
-    """The secrets that the services of a stack want from their owner, as far as their blocks are valid."""
+    """The secrets that a stack wants from its owner, as far as the blocks that name them are valid."""
+    from components.host_setup.settings import HostSetupSettings  # noqa: PLC0415 - as above
     from components.services import KNOWN_SERVICES  # noqa: PLC0415 - as above
 
+    config = _config(_document(root / f"Pulumi.{stack}.yaml"))
+    host = config.get(f"{PREFIX}host")
+    setup = host.get("setup") if isinstance(host, dict) else None
+    blocks: list[tuple[type[HostSetupSettings | ServiceSettings], object]] = [(HostSetupSettings, setup)]
+    blocks += [(KNOWN_SERVICES[name].Settings, block) for name, block in _services(config) if name in KNOWN_SERVICES]
     found: set[str] = set()
-    for service, block in _services(_config(_document(root / f"Pulumi.{stack}.yaml"))):
-        if kind := KNOWN_SERVICES.get(service):
-            with contextlib.suppress(ValidationError):
-                found |= set(kind.Settings.model_validate(block).owner_secrets.values())
+    for kind, block in blocks:
+        with contextlib.suppress(ValidationError):
+            found |= set(kind.model_validate(block).owner_secrets.values())
     return found
 
 
@@ -158,14 +170,15 @@ def _rehearsed(
     real: dict[str, Any], before: dict[str, Any] | None, twin: Twin, images: dict[str, str], door: str | None
 ) -> dict[str, Any]:
     config = {key: value for key, value in _config(real).items() if not _encrypted(value)}
-    _swap_host(config.get(f"{PREFIX}host"), twin, door)
+    services = dict(_services(config))
+    _swap_host(config.get(f"{PREFIX}host"), twin, door, crowd=len(services))
     _swap_public_edge(config.get(f"{PREFIX}services"), twin)
     if f"{PREFIX}edge" in config:
         _swap(
             config, f"{PREFIX}cloudflare-account-id", CloudflareId, lambda _: twin.account_id, default=twin.account_id
         )
         _swap(config, f"{PREFIX}cloudflare-zone-id", CloudflareId, lambda _: twin.zone_id, default=twin.zone_id)
-    for service, block in _services(config):
+    for service, block in services.items():
         _swap_folders(service, block, twin)
     _swap(config, f"{PREFIX}installation", HostName, lambda _: twin.installation, default=twin.installation)
     if isinstance(mirrors := config.setdefault(f"{PREFIX}images", {}), dict):
@@ -176,8 +189,11 @@ def _rehearsed(
     return salt | {"config": config | secrets}
 
 
-def _swap_host(host: object, twin: Twin, door: str | None) -> None:
-    """A host of its own on this machine: this daemon, a folder as its disk, a loopback address as its private one."""
+def _swap_host(host: object, twin: Twin, door: str | None, *, crowd: int) -> None:
+    """A host of its own on this machine: this daemon, a folder as its disk, a loopback address as its private one.
+
+    `crowd` is how many services it has.
+    """
     if not isinstance(host, dict):
         return
     _swap(host, "docker", DockerEndpoint, lambda _: twin.docker or twin.no_daemon)
@@ -186,7 +202,8 @@ def _swap_host(host: object, twin: Twin, door: str | None) -> None:
     disk = twin.state / DISKS
     disk.mkdir(mode=0o755, exist_ok=True)
     host.setdefault("root", str(disk))
-    host.setdefault("health-interval", "2s")
+    # Soon, since `up` waits for the first check; but each costs the daemon about a tenth of a second of a core.
+    host.setdefault("health-interval", f"{max(2, crowd // 3)}s")
     if door:
         host.setdefault("reached-at", door)
 

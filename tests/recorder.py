@@ -76,6 +76,8 @@ class Recorder(pulumi.runtime.Mocks):
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         made = {"result": f"made-{args.name}", "base64": f"{args.name}=="} if args.typ.startswith("random:") else {}
+        if args.typ.endswith(":TailnetKey"):
+            made = {"key": f"tskey-of-{args.name}"}
         return f"{args.name}-id", {**args.inputs, **made}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:  # type: ignore[override]
@@ -137,8 +139,9 @@ class Run:
     outputs: dict[str, Any]
 
     def containers(self) -> dict[str, Recorded]:
-        """Containers by the name that people type."""
-        return {known.inputs["name"]: known for known in self.recorder.of_type("Container").values()}
+        """Containers by the name that people type, in its order: they are registered in any."""
+        found = {known.inputs["name"]: known for known in self.recorder.of_type("Container").values()}
+        return dict(sorted(found.items()))
 
 
 def stack_config(stack: str, root: Path) -> dict[str, str]:

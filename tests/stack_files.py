@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from components.fleet import Fleet
-from components.settings import StackFile
+from components.fleet_files import fleet_of_files
+
+if TYPE_CHECKING:
+    from components.fleet import Fleet
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "kitestacks:"
@@ -45,23 +47,9 @@ class StackFiles:
         file.write_text(yaml.safe_dump(document, sort_keys=False))
         return self
 
-    def only(self, *services: str) -> StackFiles:
-        """Takes all other services out of every file."""
-        for file in self.folder.glob("Pulumi.*.yaml"):
-            document = yaml.safe_load(file.read_text())
-            blocks = document["config"][f"{PREFIX}services"]
-            document["config"][f"{PREFIX}services"] = {name: blocks[name] for name in services if name in blocks}
-            file.write_text(yaml.safe_dump(document, sort_keys=False))
-        return self
-
     def fleet(self, here: str) -> Fleet:
         """What the files declare, seen from one host, without the engine."""
-        stacks: dict[str, StackFile] = {}
-        for file in sorted(self.folder.glob("Pulumi.*.yaml")):
-            config = yaml.safe_load(file.read_text())["config"]
-            values = {key.removeprefix(PREFIX): value for key, value in config.items() if key.startswith(PREFIX)}
-            stacks[file.name.removeprefix("Pulumi.").removesuffix(".yaml")] = StackFile.model_validate(values)
-        return Fleet(here=here, stacks=stacks)
+        return fleet_of_files(self.folder, here)
 
     def keep(self, *services: str) -> StackFiles:
         """Takes every other service out of all files, so that a test speaks of these alone."""

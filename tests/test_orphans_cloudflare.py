@@ -42,10 +42,16 @@ def state(**config: str) -> StackState:
 
 class _Api(http.server.BaseHTTPRequestHandler):
     removed: ClassVar[list[str]] = []
+    balancing: ClassVar[dict[str, Any]] = {}
+    """Nothing: the token may not look at it."""
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
-        self._answer({f"/accounts/{ACCOUNT}/cfd_tunnel": TUNNELS, f"/zones/{ZONE}/dns_records": RECORDS}.get(path))
+        self._answer(
+            {f"/accounts/{ACCOUNT}/cfd_tunnel": TUNNELS, f"/zones/{ZONE}/dns_records": RECORDS, **self.balancing}.get(
+                path
+            )
+        )
 
     def do_DELETE(self) -> None:
         self.removed.append(self.path)
@@ -67,6 +73,7 @@ class _Api(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def api() -> Iterator[str]:
     _Api.removed.clear()
+    _Api.balancing.clear()
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Api) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
@@ -85,6 +92,27 @@ def test_only_what_is_ours_and_unknown_is_found_and_removed(api: str) -> None:
         ("DNS record", "git.kitestacks.com"),
     ]
     assert _Api.removed == [f"/accounts/{ACCOUNT}/cfd_tunnel/t-lost", f"/zones/{ZONE}/dns_records/r-lost"]
+
+
+def test_what_is_left_of_a_load_balancer_is_removed_in_the_order_that_is_allowed(api: str) -> None:
+    def parts(name: str) -> list[dict[str, str]]:
+        return [
+            {"id": f"{name}-lost", "name": name, "description": COMMENT},
+            {"id": f"{name}-test", "name": name, "description": f"{COMMENT}-test"},
+            {"id": f"{name}-foreign", "name": name, "description": ""},
+            {"id": "r-known", "name": name, "description": COMMENT},
+        ]
+
+    monitors = [{"id": "m-lost", "description": f"www.kitestacks.com, {COMMENT}"}]
+    account, zone = f"/accounts/{ACCOUNT}/load_balancers", f"/zones/{ZONE}/load_balancers"
+    _Api.balancing.update({zone: parts("l"), f"{account}/pools": parts("p"), f"{account}/monitors": monitors})
+
+    orphans = [each for each in find(state(), RealCloud("right", api)) if each.kind.startswith("load balancer")]
+    for orphan in orphans:
+        orphan.remove()
+
+    assert [each.name for each in orphans] == ["l", "p", f"www.kitestacks.com, {COMMENT}"]
+    assert _Api.removed == [f"{zone}/l-lost", f"{account}/pools/p-lost", f"{account}/monitors/m-lost"]
 
 
 def test_wrong_token_is_said_without_being_shown(api: str) -> None:
@@ -108,10 +136,15 @@ def test_host_that_is_no_foundation_has_nothing_at_cloudflare() -> None:
 def test_rehearsed_cloud_is_its_file(tmp_path: Path) -> None:
     file = tmp_path / "cloud.json"
     tunnels = {each["id"]: {"name": each["name"].replace("kitestacks", "rehearsal")} for each in TUNNELS}
-    file.write_text(json.dumps({"cloudflare": {"tunnels": tunnels, "dns_records": {}}}))
+    pools = {"p": {"name": "p", "description": COMMENT.replace("kitestacks", "rehearsal")}}
+    empty: dict[str, Any] = {"dns_records": {}, "monitors": {}, "load_balancers": {}}
+    file.write_text(json.dumps({"cloudflare": {"tunnels": tunnels, "pools": pools, **empty}}))
 
-    (orphan,) = find(state(**{"kitestacks:installation": "rehearsal"}), RehearsedCloud(file))
-    orphan.remove()
+    orphans = list(find(state(**{"kitestacks:installation": "rehearsal"}), RehearsedCloud(file)))
+    for orphan in orphans:
+        orphan.remove()
 
+    assert [each.id for each in orphans] == ["t-lost", "p"]
+    assert not json.loads(file.read_text())["cloudflare"]["pools"]
     assert set(json.loads(file.read_text())["cloudflare"]["tunnels"]) == {"t-known", "t-foreign", "t-test"}
     assert file.stat().st_mode & 0o077 == 0

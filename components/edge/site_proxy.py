@@ -106,39 +106,39 @@ def site_proxy_config(
         key: What proxies show each other at the public doors; secret, and so is the result.
         public_edge: host:port that stands for Cloudflare's network, without TLS, in a rehearsal; None: the real one.
     """
-    others = sorted({copy.host for site in sites for copy in site.copies if copy.hostname})
-    way_ports = dict(zip(others, count(_FIRST_WAY_PORT)))
-    local = [(site, site.local) for site in sites]
-    doors = [(site, copy) for site, copy in local if copy is not None]
+    way_ports = dict(zip(sorted({copy.host for _, copy in _remote(sites)}), count(_FIRST_WAY_PORT)))
+    visitors = (_route(site.hostname, _any_copy(site, way_ports, timing)) for site in sites)
+    alive = [{"handle": [{"handler": "static_response"}]}]
     servers = {
-        "visitors": _server(
-            f":{VISITORS_PORT}",
-            (_route(site.hostname, _any_copy(site, way_ports, timing)) for site in sites),
-            _error_page(host),
-        ),
-        "tailnet": _server(
-            f":{TAILNET_PORT}",
-            (_route(site.hostname, _local_copy(copy, _CLIENT, timing)) for site, copy in doors),
-            _ABORT,
-        ),
-        "tunnel": _server(
-            f":{TUNNEL_PORT}",
-            (
-                _route(site.hostname, _local_copy(copy, f"{{http.request.header.{_CLIENT_HEADER}}}", timing), key=key)
-                for site, copy in doors
-            ),
-            _ABORT,
-        ),
-        "alive": _server(f"127.0.0.1:{ALIVE_PORT}", [{"handle": [{"handler": "static_response"}]}], _ABORT),
+        "visitors": _server(f":{VISITORS_PORT}", visitors, _error_page(host)),
+        "alive": _server(f"127.0.0.1:{ALIVE_PORT}", alive, _ABORT),
+        **_doors(sites, timing, key),
     }
     for other, port in way_ports.items():
-        copies = [(site, copy) for site in sites for copy in site.copies if copy.host == other and copy.hostname]
+        copies = [(site, copy) for site, copy in _remote(sites) if copy.host == other]
         routes = (_route(site.hostname, _through_tunnel(copy, timing, key, public_edge)) for site, copy in copies)
         servers[f"way-{other}"] = _server(f"127.0.0.1:{port}", routes, _ABORT)
     return {
         "admin": {"disabled": True, "config": {"persist": False}},
         "logging": {"logs": {"default": {"level": "WARN"}}},
         "apps": {"http": {"grace_period": "10s", "servers": servers}},
+    }
+
+
+def _remote(sites: Sequence[ProxiedSite]) -> list[tuple[ProxiedSite, Copy]]:
+    """The copies on other hosts, each with its site."""
+    return [(site, copy) for site in sites for copy in site.copies if copy.hostname]
+
+
+def _doors(sites: Sequence[ProxiedSite], timing: Timing, key: str) -> dict[str, dict[str, Any]]:
+    """The doors for other hosts' proxies, which lead to the local copies."""
+    local = [(site, site.local) for site in sites if site.local]
+    told = f"{{http.request.header.{_CLIENT_HEADER}}}"
+    tailnet = (_route(site.hostname, _local_copy(copy, _CLIENT, timing)) for site, copy in local)
+    tunnel = (_route(site.hostname, _local_copy(copy, told, timing), key=key) for site, copy in local)
+    return {
+        "tailnet": _server(f":{TAILNET_PORT}", tailnet, _ABORT),
+        "tunnel": _server(f":{TUNNEL_PORT}", tunnel, _ABORT),
     }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from components.folders import DataFolder
 from components.host_setup import HostSetup, HostSetupArgs
 from components.settings import service_class
-from components.tailnet.plan import tag_of
+from components.tailnet.known import tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The `host.setup` section: how a fresh host is reached, and what it is given. Without it a host is prepared by hand."""
+"""The `host.setup` section: how a fresh host is reached, and what it is given; without it it is prepared by hand."""
 
 from __future__ import annotations
 
@@ -83,17 +83,17 @@ class HostSetupSettings(Model):
     ssh_host: SshHost = Field(
         description="Where SSH reaches it: a public address at first, its Tailscale address once it has joined."
     )
-    ssh_port: int = Field(default=22, ge=1, le=65535)
+    ssh_port: int = Field(default=22, ge=1, le=65535, description="The port on which its sshd listens.")
     ssh_user: UserName = Field(default="root", description="root, or a user who may use sudo without a password.")
     ssh_public: bool = Field(default=False, description="Said out loud: SSH stays open on the public address as well.")
     host_key: HostKey = Field(description="The host's own public key; another one is refused.")
     private_key: SecretName | None = Field(
         default=None,
-        description="The name of the secret (`secret:<name>`) that holds the SSH key; without it the SSH agent is asked.",
+        description="Names the secret (`secret:<name>`) that holds the SSH key; without it the SSH agent is asked.",
     )
     auth_key: SecretName | None = Field(
         default=None,
-        description="The name of the secret that holds a Tailscale key of your own; without it the foundation's is taken.",
+        description="Names the secret that holds a Tailscale key of your own; without it the foundation's is taken.",
     )
     docker_version: ReleaseVersion = Field(description="The version of Docker, for example 28.5.1; it stays.")
     tailscale_version: ReleaseVersion = Field(description="The version of Tailscale, for example 1.102.3; it stays.")

@@ -128,6 +128,7 @@ class Karakeep(Service):
                 image=settings.search_image,
                 env={
                     "MEILI_ENV": "production",
+                    "MEILI_HTTP_ADDR": f"0.0.0.0:{_SEARCH_PORT}",
                     "MEILI_NO_ANALYTICS": "true",
                     "MEILI_DB_PATH": "/meili_data/data.ms",
                     "MEILI_CONFIG_FILE_PATH": _SEARCH_CONFIG,

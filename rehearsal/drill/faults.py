@@ -152,6 +152,8 @@ def _restart(*hosts: str) -> Fault:
 
 def _mode(foundation: str, other: str) -> Fault:
     def switch(scene: Scene, mode: str) -> None:
+        if mode == "load-balancer" and not stack_files.balanced():
+            scene.edit(foundation, "edge", mode, {"plan": "enterprise"})
         scene.edit(foundation, "edge", "failover", mode)
         scene.deploy(foundation)
         scene.deploy(other)

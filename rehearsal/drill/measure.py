@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,9 +108,8 @@ def play(fault: Fault, scene: Scene, probes: Probes, promised: Mapping[str, floa
     probes.wait_until_good(promised, RETURN)
     time.sleep(AFTER)
     ended = probes.now()
-    # A site that the fault takes down comes back only after it; one that goes on has to answer all along.
     sites = [
-        _measure(probes.by_site[hostname], began, mended if allowed is None else ended, ended, allowed)
+        _measure(probes.by_site[hostname], _Times(began, mended, ended), allowed)
         for hostname, allowed in promised.items()
     ]
     return Result(
@@ -124,22 +123,30 @@ def play(fault: Fault, scene: Scene, probes: Probes, promised: Mapping[str, floa
     )
 
 
-def _measure(probe: Probe, since: float, until: float, ended: float, promised: float | None) -> SiteResult:
+class _Times(NamedTuple):
+    began: float
+    mended: float
+    ended: float
+
+
+def _measure(probe: Probe, times: _Times, promised: float | None) -> SiteResult:
+    # A site that the fault takes down comes back only after it; one that goes on has to answer all along.
+    since, until = times.began, times.mended if promised is None else times.ended
     return SiteResult(
         hostname=probe.hostname,
         promised=promised,
         seconds=round(probe.silence(since, until), 2),
-        failed=probe.failed(since, ended),
+        failed=probe.failed(since, times.ended),
         answered_by=probe.answered_by(since, until),
-        faults=probe.faults(since, ended),
-        returned=probe.good_since(ended - AFTER),
+        faults=probe.faults(since, times.ended),
+        returned=probe.good_since(times.mended),
         segments=list(_segments(probe)),
     )
 
 
 def _segments(probe: Probe) -> list[Segment]:
     found: list[Segment] = []
-    for at, answer in probe.answers:
+    for at, answer in sorted(probe.answers, key=lambda each: each[0]):
         by = answer.by if answer.good else ""
         if found and found[-1].by == by:
             found[-1] = Segment(since=found[-1].since, until=at, by=by)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Self
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 RATE = 10
 """Questions to each site in a second."""
+_PATIENT = 3 * RATE
+"""Questions to one site that may wait for their answers at the same time."""
 
 
 @dataclass
@@ -49,13 +52,12 @@ class Probe:
             self._thread.join()
 
     def good_since(self, second: float) -> bool:
-        """Whether the last question since then had a good answer."""
-        since = [answer for at, answer in self.answers if at >= second]
-        return bool(since) and since[-1].good
+        """Whether a question asked since then had a good answer."""
+        return any(answer.good for at, answer in self.answers if at >= second)
 
     def silences(self, since: float, until: float) -> Iterator[tuple[float, float]]:
         """The times between two good answers that are longer than two questions, from `since` to `until`."""
-        good = [at for at, answer in self.answers if answer.good and since <= at <= until]
+        good = sorted(at for at, answer in self.answers if answer.good and since <= at <= until)
         for earlier, later in pairwise([since, *good, until]):
             if later - earlier > 2.5 / RATE:
                 yield earlier, later
@@ -77,11 +79,15 @@ class Probe:
         return sorted({answer.fault for at, answer in self.answers if answer.fault and since <= at <= until})
 
     def _ask_on(self) -> None:
-        while not self._ended.is_set():
-            asked = time.monotonic()
-            answer = ask(self.twin, self.hostname)
-            self.answers.append((asked - self.began, answer))
-            self._ended.wait(max(0.0, 1 / RATE - (time.monotonic() - asked)))
+        """Each question has a thread, so that one without an answer holds up no other."""
+        with ThreadPoolExecutor(_PATIENT) as visitors:
+            while not self._ended.is_set():
+                visitors.submit(self._ask, time.monotonic())
+                self._ended.wait(1 / RATE)
+
+    def _ask(self, asked: float) -> None:
+        answer = ask(self.twin, self.hostname)
+        self.answers.append((asked - self.began, answer))
 
 
 class Probes:

@@ -35,7 +35,8 @@ _PLAYED = ("bin/bash", "bin/cat", "bin/curl", "bin/node_exporter", "bin/sh", "bi
 """Programs that behave in a stand-in as they do in a real image."""
 _ASKED = ("ak", "healthcheck.sh", "node", "pg_isready", "python", "python3", "redis-cli")
 """Programs of real images that health checks call: in a stand-in each asks whether the service answers."""
-_LINKS = (*_PLAYED, *(f"bin/{name}" for name in _ASKED), "extra/healthcheck", "usr/local/bin/cloudflared")
+LINKS = (*_PLAYED, *(f"bin/{name}" for name in _ASKED), "extra/healthcheck", "usr/local/bin/cloudflared")
+"""Where the one program lies in every image."""
 _BASE = "FROM scratch\nCOPY standin /\n"
 """The first layer, with the program and /tmp, the same in all images and therefore kept once."""
 _LAYOUT = 2
@@ -83,7 +84,7 @@ class _Recipe:
             _add_bytes(tar, "Dockerfile", self.dockerfile.encode())
             _add_program(tar, standin_binary(), "standin/bin/standin")
             _add_folder(tar, "standin/tmp", 0o1777)
-            for link in _LINKS:
+            for link in LINKS:
                 entry = tarfile.TarInfo(f"standin/{link}")
                 entry.type, entry.linkname = tarfile.SYMTYPE, "/bin/standin"
                 tar.addfile(entry)

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import http.client
 import json
 import os
 import shutil
-import socket
 import subprocess
-import threading
 import time
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
 from components.edge.site_proxy import Copy, ProxiedSite, Timing, site_proxy_config
-from toolchain.caddy import FILE
+from tests.edge.parties import LIMIT, Application, Relay, free_port, wait_for
+from toolchain.caddy import CADDY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +27,6 @@ WIKI_KSCLOUD1 = "wiki-kscloud1.kitestacks.com"
 KEY = "the-key-of-the-proxies"
 VISITOR = "203.0.113.7"
 FAST = Timing(check_interval="100ms", check_timeout="400ms", patience="3s")
-LIMIT = 15.0
 
 
 def packaged_caddy() -> str:
@@ -48,191 +43,10 @@ def pinned_caddy() -> str:
     The distribution's may be older: 2.6 closes a request's body when a first copy can't be reached, so that no other
     copy gets it.
     """
-    if not FILE.is_file():
+    found = CADDY.find()
+    if found is None:
         pytest.skip("needs the pinned Caddy: make rehearsal")
-    return str(FILE)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(what: Callable[[], object]) -> None:
-    """Until a condition holds, which must be soon."""
-    until = time.monotonic() + LIMIT
-    while not what():
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.02)
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
-        super().__init__(address, handler)
-        self._lines: set[socket.socket] = set()
-
-    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the library's own types
-        self._lines.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401
-        self._lines.discard(request)
-        super().shutdown_request(request)
-
-    def hang_up(self) -> None:
-        """Ends the connections that are still open, as the end of a process would."""
-        for line in tuple(self._lines):
-            with contextlib.suppress(OSError):
-                line.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, *_: object) -> None:
-        """A peer that hangs up is no news here."""
-
-
-class Listener:
-    """Something that answers on one port, and can be gone and come back."""
-
-    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
-        self.port = free_port()
-        self._handler = handler
-        self._server: _Server | None = None
-
-    def start(self) -> None:
-        if self._server is None:
-            self._server = _Server(("127.0.0.1", self.port), self._handler)
-            threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def stop(self) -> None:
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server.hang_up()
-            self._server = None
-
-
-@dataclass
-class Application:
-    """One copy of the wiki; says its host, and misbehaves where it is told to."""
-
-    host: str
-    well: bool = True
-    silent: bool = False
-    hang_up: bool = False
-    seen: list[tuple[str, Mapping[str, str], str]] = field(default_factory=list)
-    wake: threading.Event = field(default_factory=threading.Event)
-
-    def __post_init__(self) -> None:
-        self.listener = Listener(self._handler())
-
-    def forget(self) -> None:
-        """As at the beginning."""
-        self.well, self.silent, self.hang_up = True, False, False
-        self.wake.set()
-        self.wake = threading.Event()
-        self.seen.clear()
-        self.listener.start()
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - one small method per thing it can do
-        app = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                if app.silent:
-                    app.wake.wait(LIMIT)
-                if self.path == "/status":
-                    self._answer(200 if app.well else 500, app.host)
-                elif self.headers.get("Upgrade") == "websocket":
-                    self._echo_for_ever()
-                else:
-                    self._note("")
-
-            def do_POST(self) -> None:
-                digest, left = hashlib.sha256(), int(self.headers["Content-Length"])
-                while left:
-                    piece = self.rfile.read(min(left, 1 << 16))
-                    digest.update(piece)
-                    left -= len(piece)
-                self._note(digest.hexdigest())
-
-            def _note(self, body: str) -> None:
-                app.seen.append((self.command, {key.lower(): value for key, value in self.headers.items()}, body))
-                if app.hang_up:
-                    self.close_connection = True
-                else:
-                    self._answer(200, app.host)
-
-            def _answer(self, status: int, text: str) -> None:
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text.encode())
-
-            def _echo_for_ever(self) -> None:
-                self.send_response(101)
-                self.send_header("Upgrade", "websocket")
-                self.send_header("Connection", "Upgrade")
-                self.end_headers()
-                self.close_connection = True
-                while piece := self.connection.recv(1024):
-                    self.connection.sendall(piece.upper())
-
-            def log_message(self, *_: object) -> None:
-                """Silent."""
-
-        return Handler
-
-
-class Relay:
-    """A way between the hosts: the tailnet, or Cloudflare and a tunnel (with headers and codes of its own).
-
-    Attributes:
-        tunnel_dead: Cloudflare is there, and says that nobody serves the tunnel.
-        passed: Requests that went through, the health checks among them.
-    """
-
-    def __init__(self, target: Callable[[str], tuple[int, str]], *, cloudflare: bool) -> None:
-        self.tunnel_dead = False
-        self.passed = 0
-        self._target = target
-        self._cloudflare = cloudflare
-        self.listener = Listener(self._handler())
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        relay = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                headers = dict(self.headers.items())
-                if relay._cloudflare:
-                    assert not {name for name in headers if name.lower().startswith(("cf-", "x-forwarded-"))}
-                    headers["Cf-Connecting-Ip"] = "198.51.100.1"
-                if relay.tunnel_dead:
-                    self.send_response(530)
-                    self.end_headers()
-                    return
-                port, headers["Host"] = relay._target(headers["Host"])
-                body = self.rfile.read(int(headers.get("Content-Length", 0)))
-                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
-                with contextlib.closing(connection):
-                    connection.request(self.command, self.path, body=body or None, headers=headers)
-                    answer = connection.getresponse()
-                    relay.passed += 1
-                    self.send_response(answer.status)
-                    self.end_headers()
-                    self.wfile.write(answer.read())
-
-            do_POST = do_GET  # noqa: N815
-
-            def log_message(self, *_: object) -> None:
-                """Silent."""
-
-        return Handler
+    return str(found)
 
 
 class World:

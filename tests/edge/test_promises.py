@@ -19,6 +19,7 @@ from components.sites import show, site_reports, table
 
 SITE = {"hostname": "www.kitestacks.com", "public": True}
 SHARED = SITE | {"shared": True}
+EDGE = {"edge": {"domain": "kitestacks.com"}}
 PAID = {"failover": "load-balancer", "load-balancer": {"plan": "business", "interval": "20s", "timeout": "4s"}}
 
 if TYPE_CHECKING:
@@ -26,9 +27,14 @@ if TYPE_CHECKING:
 
 
 def stack(
-    *, address: str, site: Mapping[str, Any] | None, more: Mapping[str, Any] | None = None, proxy: bool = True
+    *,
+    address: str,
+    site: Mapping[str, Any] | None,
+    more: Mapping[str, Any] | None = None,
+    proxy: bool = True,
+    connector: bool = True,
 ) -> StackFile:
-    services: dict[str, Any] = {"cloudflared": {"image": "x:1"}}
+    services: dict[str, Any] = {"cloudflared": {"image": "x:1"}} if connector else {}
     if proxy:
         services["site-proxy"] = {"image": "x:1"}
     if site:
@@ -118,6 +124,14 @@ def test_host_of_something_that_is_needed_and_stands_nowhere_else(monkeypatch: p
     assert next(promise.seconds for promise in found if promise.fault == "monk gone") is not None
 
 
+def test_what_is_needed_on_the_same_host_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Portal, "needs", lambda _: (Need(service="cloudflared", port=1, reason="for a test"),))
+    of = fleet(SITE, None)
+    stacks = dict(of.stacks) | {"kscloud1": stack(address="100.64.0.2", site=None, more=EDGE, connector=False)}
+
+    assert seconds(Fleet(here="monk", stacks=stacks)) == seconds(of)
+
+
 def test_report_says_how_a_site_is_reached_let_in_watched_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     (shared,) = site_reports(fleet())
     (balanced,) = site_reports(fleet(edge=PAID))
@@ -178,8 +192,8 @@ def test_a_plan_prints_a_line_for_each_site(previewed: bool, monkeypatch: pytest
         [
             [
                 "the longest time without an answer, by what is gone",
-                "site                hosts  host gone  connector gone  copy sick",
-                "www.kitestacks.com  monk   down       down            down",
+                "site                hosts  host gone       connector gone  copy sick",
+                "www.kitestacks.com  monk   down with monk  down            down",
             ]
         ]
         if previewed

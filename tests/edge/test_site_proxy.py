@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.edge.parties import wait_for
 from tests.edge.proxy_world import (
     KEY,
     VISITOR,
@@ -19,7 +20,6 @@ from tests.edge.proxy_world import (
     environment,
     packaged_caddy,
     pinned_caddy,
-    wait_for,
 )
 
 if TYPE_CHECKING:

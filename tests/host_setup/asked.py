@@ -31,7 +31,7 @@ class Packages:
 
 
 def section(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any YAML value
-    """A `host.setup` section that is right; `ssh_public=True` sets `ssh-public`."""
+    """A `host.setup` section that is right, with changes: `ssh_public=True` sets `ssh-public`, None takes out."""
     given = {
         "ssh-host": "203.0.113.7",
         "host-key": HOST_KEY,
@@ -39,7 +39,8 @@ def section(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any YAML value
         "docker-version": "28.5.1",
         "tailscale-version": "1.102.3",
     }
-    return given | {key.replace("_", "-"): value for key, value in changes.items()}
+    given |= {key.replace("_", "-"): value for key, value in changes.items()}
+    return {key: value for key, value in given.items() if value is not None}
 
 
 def planned(files: StackFiles, *, join_key: str = "") -> Run:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import socket
 import subprocess
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.host_setup import debian
 from tests.host_setup.packages import FAKES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
 _LIMIT = 120
 """Seconds that anything may take."""
@@ -99,15 +100,27 @@ class Machine:
         except OSError:
             return False
 
-    def run(self, inputs: Mapping[str, Any], *, at: str = "") -> subprocess.CompletedProcess[str]:
+    def run(self, inputs: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
         """Runs a remote command's inputs as the provider would: to its host, as its user, with its host key alone."""
-        with self.started(inputs, at=at) as ssh:
+        with self._ssh(inputs) as ssh:
             out, err = ssh.communicate(inputs["stdin"], timeout=_LIMIT)
         return subprocess.CompletedProcess(ssh.args, ssh.returncode, out, err)
 
-    def started(self, inputs: Mapping[str, Any], *, at: str = "") -> subprocess.Popen[str]:
+    @contextlib.contextmanager
+    def running(self, inputs: Mapping[str, Any]) -> Iterator[subprocess.Popen[str]]:
+        """The same, while it runs; its connection is cut at the end of the block, if it is still there."""
+        with self._ssh(inputs) as ssh:
+            assert ssh.stdin is not None
+            ssh.stdin.write(inputs["stdin"])
+            ssh.stdin.close()
+            try:
+                yield ssh
+            finally:
+                ssh.kill()
+
+    def _ssh(self, inputs: Mapping[str, Any]) -> subprocess.Popen[str]:
         connection = inputs["connection"]
-        host = at or connection["host"]
+        host = connection["host"]
         known = self.identity.with_name(f"known-{secrets.token_hex(3)}")
         known.write_text(f"{host} {connection['hostKey']}\n")
         options = {
@@ -117,6 +130,7 @@ class Machine:
             "IdentitiesOnly": "yes",
             "IdentityFile": str(self.identity),
             "LogLevel": "ERROR",
+            "ServerAliveInterval": "5",
             "StrictHostKeyChecking": "yes",
             "UserKnownHostsFile": str(known),
         }
@@ -138,7 +152,10 @@ class Machine:
         wait_until((self.given / "hanging").exists, "the place where a run is to be cut short")
 
     def wait_until_it_waits(self) -> None:
-        wait_until(lambda: "flock" in self.inside("sh", "-c", "cat /proc/[0-9]*/comm"), "a run that waits for another")
+        wait_until(
+            lambda: "flock" in self.inside("sh", "-c", "cat /proc/[0-9]*/comm 2>/dev/null || true"),
+            "a run that waits for another",
+        )
 
     def snapshot(self) -> str:
         """Every file that a run could change, with owner, mode, content and times of change; and the firewall."""

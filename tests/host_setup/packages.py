@@ -14,7 +14,8 @@ FAKES = Path(__file__).with_name("fakes")
 _UNIT = "[Service]\nType=oneshot\nExecStart={command}\n\n[Install]\nWantedBy=multi-user.target\n"
 _DOCKERD = """#!/bin/sh
 # Notes what a daemon meets that is to publish ports on the private address.
-if ip -4 -o address show | grep -qF " $(cat /srv/given/address)/"; then echo address; else echo nothing; fi >>/var/log/dockerd
+exec >>/var/log/dockerd
+if ip -4 -o address show | grep -qF " $(cat /srv/given/address)/"; then echo address; else echo nothing; fi
 """
 
 
@@ -127,6 +128,6 @@ def _build(folder: Path, package: Package) -> bytes:
         root.chmod(0o755)
         build = ["dpkg-deb", "--build", "--root-owner-group", "-Zgzip", str(root), str(pool)]
         subprocess.run(build, capture_output=True, check=True)
-    content = pool.read_bytes()
-    place = f"Filename: pool/{pool.name}\nSize: {len(content)}\nSHA256: {hashlib.sha256(content).hexdigest()}\n\n"
+    built = pool.read_bytes()
+    place = f"Filename: pool/{pool.name}\nSize: {len(built)}\nSHA256: {hashlib.sha256(built).hexdigest()}\n\n"
     return (control + place).encode()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
+import shlex
+import warnings
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,6 +35,12 @@ def setup(run: Run) -> Recorded:
     return command(run)
 
 
+def folder_steps(run: Run) -> list[Recorded]:
+    found = [each for each in run.recorder.resources if each.name.endswith("-folders")]
+    assert found
+    return found
+
+
 def test_without_the_section_nothing_is_registered(files: StackFiles) -> None:
     files.edit("monk", "host.setup", None)
 
@@ -39,14 +48,18 @@ def test_without_the_section_nothing_is_registered(files: StackFiles) -> None:
 
 
 def test_token_and_properties_are_those_of_the_package(setup: Recorded) -> None:
-    package = importlib.import_module("pulumi_command.remote")
-    known = {pulumi_name(name) for name in inspect.signature(package.CommandArgs).parameters}
-    connection = {pulumi_name(name) for name in inspect.signature(package.ConnectionArgs).parameters}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the package's own, about another resource
+        package = importlib.import_module("pulumi_command.remote")
+        theirs, args, connection_args = package.Command, package.CommandArgs, package.ConnectionArgs
+        quiet = package.Logging.NONE
+    known = {pulumi_name(name) for name in inspect.signature(args).parameters}
+    connection = {pulumi_name(name) for name in inspect.signature(connection_args).parameters}
 
-    assert f"'{setup.type}'" in inspect.getsource(package.Command._internal_init)
+    assert f"'{setup.type}'" in inspect.getsource(theirs._internal_init)
     assert set(setup.inputs) <= known
     assert set(setup.inputs["connection"]) <= connection
-    assert setup.inputs["logging"] == package.Logging.NONE
+    assert setup.inputs["logging"] == quiet
 
 
 def test_package_is_not_imported_by_the_program() -> None:
@@ -99,13 +112,16 @@ def test_another_user_than_root_needs_sudo() -> None:
 
 
 def test_folders_of_the_hosts_services_are_made_with_their_owners(run: Run, setup: Recorded) -> None:
-    steps = [each for each in run.recorder.resources if each.name.endswith("-folders")]
+    steps = [json.loads(each.inputs["stdin"])["facts"] for each in folder_steps(run)]
+    wanted = {f"{owner}:{mode}:{facts['root']}/{path}" for facts in steps for path, owner, mode in facts["folders"]}
 
-    assert steps
-    for step in steps:
-        assert setup.name in step.dependencies
-        for path in [word for word in setup.inputs["create"].split() if word.startswith("FOLDERS=")]:
-            assert "/home/kite/kitestacks-live/docker/" in path
+    (words,) = [word for word in shlex.split(setup.inputs["create"]) if word.startswith("FOLDERS=")]
+    assert wanted
+    assert set(words.removeprefix("FOLDERS=").split()) == wanted
+
+
+def test_a_services_own_steps_come_after_the_setup(run: Run, setup: Recorded) -> None:
+    assert all(setup.name in step.dependencies for step in folder_steps(run))
 
 
 def test_docker_is_spoken_to_after_the_setup(run: Run, setup: Recorded) -> None:
@@ -114,10 +130,19 @@ def test_docker_is_spoken_to_after_the_setup(run: Run, setup: Recorded) -> None:
     assert setup.name in provider.dependencies
 
 
-def test_foundation_keys_reach_the_other_hosts_stacks(files: StackFiles) -> None:
-    keys = run_program("kscloud1", files.folder).outputs["foundation"]
+def test_foundation_sets_itself_up_with_the_key_that_it_makes(files: StackFiles) -> None:
+    files.edit("kscloud1", "host.setup", section(private_key=None))
 
-    assert keys is not None
+    setup = command(run_program("kscloud1", files.folder))
+
+    assert "tskey-of-tailnet-kscloud1-key" in setup.inputs["stdin"]
+    assert "privateKey" not in setup.inputs["connection"]
+
+
+def test_a_foundation_of_an_earlier_time_hands_over_no_keys(files: StackFiles) -> None:
+    files.edit("monk", "host.setup", section())
+
+    assert 'join-key" <<' not in command(planned(files)).inputs["stdin"]
 
 
 def test_key_of_the_owner_goes_before_the_foundations(files: StackFiles) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import os
 import string
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,7 @@ import pytest
 
 from rehearsal.cloud.command import COMMAND, LocalCommand, RemoteCommand
 from rehearsal.cloud.random import RANDOM, RandomBytes, RandomId, RandomPassword, RandomString, RandomUuid
+from rehearsal.cloud.store import DISKS
 from rehearsal.cloud.wire import UNKNOWN, plain, secret_keys
 from tests.rehearsal.cloud_world import Client, Refused, secret, world
 
@@ -167,3 +170,39 @@ def test_only_the_last_runs_are_kept(commands: Client, monkeypatch: pytest.Monke
     monkeypatch.setattr("rehearsal.cloud.command._RUNS_KEPT", 3)
     made = [commands.create(LOCAL, {"create": "true"})[0] for _ in range(5)]
     assert [run["id"] for run in commands.store.view()["command"]["runs"]] == made[-3:]
+
+
+def folders_step(root: Path, *folders: tuple[str, str, str]) -> dict[str, Any]:
+    """The command as the program registers it."""
+    command = "python3 -m kitestacks step folders_step"
+    given = json.dumps({"facts": {"root": str(root), "folders": folders}, "secrets": {}})
+    return {"create": command, "update": command, "stdin": secret(given)}
+
+
+def test_data_folders_are_made_on_the_rehearsals_disk_and_what_is_there_stays(commands: Client) -> None:
+    me = f"{os.geteuid()}:{os.getegid()}"
+    root = commands.store.folder / DISKS / "home" / "data"
+    made, _ = commands.create_raw(LOCAL, folders_step(root, ("wiki", me, "0750")))
+    (root / "wiki" / "page").write_text("kept")
+
+    commands.update(LOCAL, made, {}, folders_step(root, ("wiki", me, "0700"), ("wiki-db", me, "0750")))
+
+    assert (root / "wiki" / "page").read_text() == "kept"
+    assert [(root / name).stat().st_mode & 0o7777 for name in ("wiki", "wiki-db")] == [0o700, 0o750]
+
+
+def test_data_folders_outside_the_rehearsals_disk_are_refused(commands: Client, tmp_path: Path) -> None:
+    me = f"{os.geteuid()}:{os.getegid()}"
+    for root, path in ((tmp_path / "real", "wiki"), (commands.store.folder / DISKS, "../../wiki")):
+        with pytest.raises(Refused, match="a rehearsal makes folders below"):
+            commands.create_raw(LOCAL, folders_step(root, (path, me, "0750")))
+
+    assert [path for path in tmp_path.rglob("*") if path.is_dir()] == []
+
+
+def test_other_steps_are_noted_alone(commands: Client, tmp_path: Path) -> None:
+    command = f"python3 -m kitestacks step services.wiki.folders_step; touch {tmp_path}/ran"
+    commands.create_raw(LOCAL, {"create": command, "stdin": secret("no JSON")})
+
+    assert not (tmp_path / "ran").exists()
+    assert [run["operation"] for run in commands.store.view()["command"]["runs"]] == ["create"]

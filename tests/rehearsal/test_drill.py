@@ -89,8 +89,9 @@ def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _play(gap: tuple[float, float], allowed: float | None) -> measure.Result:
-    probes = cast("Probes", FakeProbes(_answers(gap)))
-    return measure.play(_fault(), SCENE, probes, {"www.kitestacks.com": allowed})
+    played = FakeProbes(_answers(gap))
+    fault = _fault(strike=lambda _: setattr(played, "second", 2.5))
+    return measure.play(fault, SCENE, cast("Probes", played), {"www.kitestacks.com": allowed})
 
 
 @pytest.mark.parametrize(

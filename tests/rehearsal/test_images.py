@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import http.client
 import http.server
+import io
 import shutil
 import subprocess
+import tarfile
 import threading
 import time
 from pathlib import Path
@@ -16,9 +18,10 @@ import pytest
 
 from rehearsal.daemon import DaemonError, connect
 from rehearsal.images import build, program
-from rehearsal.images.build import HASH_LABEL, ensure
+from rehearsal.images.build import HASH_LABEL, LINKS, ensure
 from rehearsal.images.program import ImageError, source_hash, standin_binary
 from rehearsal.images.roles import Part, local_tag, repository_of, role_of, version_of
+from tests.recorder import Recorded, foundation_outputs, run_program
 from tests.rehearsal.edge_world import free_port, wait_for
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
 needs_go = pytest.mark.skipif(shutil.which("go") is None, reason="the stand-in program is built with Go: install it")
 DIGEST = "sha256:" + "a" * 64
+STACKS = ("kscloud1", "monk")
 
 
 @pytest.mark.parametrize(
@@ -250,6 +254,99 @@ def test_wrong_command_lines_are_said(arguments: list[str], env: dict[str, str],
     assert words in ended.stderr
 
 
+# What a health check in another language, or a shell script, comes to.
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> dict[str, str]:
+    """A folder with the program under the names of an image, as the environment of a process."""
+    shutil.copy(standin_binary(), tmp_path / "standin")
+    for link in LINKS:
+        if not (name := tmp_path / Path(link).name).exists():
+            name.symlink_to("standin")
+    return {"PATH": str(tmp_path), "SECRET": "x"}
+
+
+def health(command: list[str], env: dict[str, str]) -> int:
+    """How a health check ends, called as the daemon calls it."""
+    program = f"{env['PATH']}/{command[0]}"
+    return subprocess.run(
+        [program, *command[1:]], env=env, stdin=subprocess.DEVNULL, timeout=15, check=False
+    ).returncode
+
+
+QUESTIONS = [
+    ["ak", "healthcheck"],
+    ["pg_isready", "-q", "-h", "127.0.0.1", "-U", "wiki"],
+    ["healthcheck.sh", "--connect", "--innodb_initialized"],
+    ["node", "-e", "ask('well?')"],
+    ["sh", "-c", "REDISCLI_AUTH=$(cat {secret}) redis-cli -e ping"],
+    ["bash", "-o", "pipefail", "-c", "curl -fsS http://127.0.0.1:{port}/health | jq -ne 'input.status == true'"],
+    ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/{port}; read -r -t 4 line <&3"],
+    ["python3", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:{port}/health', timeout=3)"],
+]
+
+
+@needs_go
+@pytest.mark.parametrize("command", QUESTIONS, ids=lambda command: command[0])
+def test_a_health_check_in_any_language_tells_whether_the_service_answers(
+    command: list[str], programs: dict[str, str], tmp_path: Path
+) -> None:
+    port, secret = free_port(), tmp_path / "password"
+    secret.write_text("hush")
+    env = programs | {"STANDIN_NAME": "wiki", "STANDIN_PORTS": str(port)}
+    asked = [part.replace("{port}", str(port)).replace("{secret}", str(secret)) for part in command]
+
+    assert health(asked, env) != 0
+    with running("service", env=env):
+        wait_for(lambda: answers(port))
+        assert health(asked, env) == 0
+
+
+@needs_go
+@pytest.mark.parametrize(
+    ("script", "status", "output"),
+    [
+        ("echo $1", 0, "one\n"),
+        ("exit 3", 3, ""),
+        ("if", 2, ""),
+        ('. {secret}; exec "$@"', 0, "it's hush\n"),
+        ("cat {secret}.none", 1, ""),
+        ("curl -fsS http://127.0.0.1:1/ | cat", 0, ""),
+        ("set -o pipefail; curl -fsS http://127.0.0.1:1/ | cat", 7, ""),
+    ],
+)
+def test_a_script_runs_as_in_a_real_shell(
+    script: str, status: int, output: str, programs: dict[str, str], tmp_path: Path
+) -> None:
+    secret = tmp_path / "environment"
+    secret.write_text("export WORD='it'\"'\"'s hush'\n")
+    command = [f"{programs['PATH']}/sh", "-c", script.replace("{secret}", str(secret)), "sh"]
+    shown = ["one"] if "$@" not in script else ["sh", "-c", 'echo "$WORD"']
+
+    ended = subprocess.run(
+        [*command, *shown], env=programs, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+
+    assert (ended.returncode, ended.stdout) == (status, output), ended.stderr
+
+
+RUNS = [run_program(stack, references={"kscloud1": foundation_outputs("monk", "kscloud1")}) for stack in STACKS]
+STARTED = [
+    pytest.param(container, id=f"{run.stack}-{name}") for run in RUNS for name, container in run.containers().items()
+]
+
+
+@pytest.mark.parametrize("container", STARTED)
+def test_every_declared_container_has_its_programs_in_its_stand_in(container: Recorded) -> None:
+    """A new service whose health check or entry point is another program names it in `rehearsal/images/build.py`."""
+    paths = {f"/{link}" for link in LINKS} | {"/bin/standin"}
+    in_path = {Path(path).name for path in paths if Path(path).parent.name == "bin"}
+
+    for called in (container.inputs["healthcheck"]["tests"][1], *container.inputs.get("entrypoints", [])[:1]):
+        assert called in in_path or str(Path("/", called)) in paths
+
+
 # The images, in a real daemon.
 
 
@@ -311,6 +408,37 @@ def test_a_service_image_answers_and_carries_its_probes(docker: DockerClient, ow
         assert container.attrs["State"]["ExitCode"] == 0
     finally:
         container.remove(force=True)
+
+
+@needs_go
+@pytest.mark.docker
+@pytest.mark.parametrize("groups", [(), ("0",)])
+def test_a_service_that_may_not_read_its_files_does_not_start(
+    docker: DockerClient, own_image: str, groups: tuple[str, ...]
+) -> None:
+    tag = ensure({own_image: ()})[own_image]
+    container: Any = docker.containers.create(tag, user="65534:65534", group_add=list(groups), cap_drop=["ALL"])
+    try:
+        container.put_archive("/", private_file("run/secrets/password"))
+        container.start()
+        if groups:
+            wait_for(lambda: container.exec_run(["wget", "-q", "--spider", "http://localhost/"])[0] == 0)
+        else:
+            assert container.wait(timeout=15)["StatusCode"] == 1
+            words = "user 65534 with groups [65534] may not read /run/secrets/password"
+            assert words in container.logs().decode()
+    finally:
+        container.remove(force=True)
+
+
+def private_file(path: str) -> bytes:
+    """An archive with a file as the program puts it into containers: of root and its group alone."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        entry = tarfile.TarInfo(path)
+        entry.mode, entry.size = 0o440, 4
+        tar.addfile(entry, io.BytesIO(b"hush"))
+    return archive.getvalue()
 
 
 @needs_go

@@ -48,14 +48,14 @@ class FakeKuma:
         self._io.on("*", self._event)
 
     @contextmanager
-    def running(self) -> Iterator[str]:
-        """Its address, for as long as the block lasts."""
+    def running(self, port: int = 0) -> Iterator[str]:
+        """Its address, for as long as the block lasts; on any free port, or on this one."""
         loop = self._loop
         thread = threading.Thread(target=loop.run_forever)
         thread.start()
         runner = web.AppRunner(self._application())
         try:
-            port = asyncio.run_coroutine_threadsafe(self._listen(runner), loop).result(10)
+            port = asyncio.run_coroutine_threadsafe(self._listen(runner, port), loop).result(10)
             yield f"http://127.0.0.1:{port}"
         finally:
             asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
@@ -79,9 +79,9 @@ class FakeKuma:
         self.monitors[number] = {"id": number, "tags": [], **values}
         return number
 
-    async def _listen(self, runner: web.AppRunner) -> int:
+    async def _listen(self, runner: web.AppRunner, port: int) -> int:
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", port)
         await site.start()
         return int(runner.addresses[0][1])
 

@@ -72,7 +72,7 @@ def test_only_the_copy_that_writes_gets_its_passwords_set() -> None:
 
 
 def test_alone_it_is_started_by_its_image(files: StackFiles) -> None:
-    files.only("cloudflared", "site-proxy", "portal", "authentik-db", "authentik")
+    files.keep("cloudflared", "site-proxy", "portal", "authentik-db", "authentik")
     files.edit("monk", "services.authentik-db", None)
 
     database = run_program("kscloud1", files.folder).containers()["authentik-db"]
@@ -83,7 +83,7 @@ def test_alone_it_is_started_by_its_image(files: StackFiles) -> None:
 
 
 def test_one_setting_promotes_monks_copy_and_points_its_authentik_there(files: StackFiles) -> None:
-    files.only("cloudflared", "site-proxy", "portal", "authentik-db", "authentik")
+    files.keep("cloudflared", "site-proxy", "portal", "authentik-db", "authentik")
     files.edit("monk", "services.authentik.database", "local")
     foundation = {"kscloud1": foundation_outputs("monk", "kscloud1")}
 
@@ -122,7 +122,7 @@ def test_is_on_its_own_network_and_on_the_private_address_because_monk_needs_it(
 def test_publishes_nothing_when_no_other_host_needs_it(files: StackFiles) -> None:
     files.edit("monk", "services.authentik", None).edit("kscloud1", "services.authentik.site.shared", None)
     files.edit("monk", "services.authentik-db", None)
-    files.only("cloudflared", "site-proxy", "portal", "authentik-db", "authentik")
+    files.keep("cloudflared", "site-proxy", "portal", "authentik-db", "authentik")
 
     database = run_program("kscloud1", files.folder).containers()["authentik-db"]
 
@@ -130,7 +130,7 @@ def test_publishes_nothing_when_no_other_host_needs_it(files: StackFiles) -> Non
 
 
 def test_may_stand_beside_authentik_on_another_host(files: StackFiles) -> None:
-    files.only("cloudflared", "site-proxy", "portal", "authentik-db", "authentik")
+    files.keep("cloudflared", "site-proxy", "portal", "authentik-db", "authentik")
     files.edit("monk", "services.authentik-db", {"image": "postgres:18.6"}).edit(
         "kscloud1", "services.authentik-db", None
     )

@@ -70,7 +70,7 @@ class Portainer(ThreadingHTTPServer):
 
     def _answer_system(self, *_: object) -> tuple[int, Any]:
         self.not_yet -= 1
-        return (503 if self.not_yet >= 0 else 200), {"Version": "2.39.4"}
+        return (503 if self.not_yet >= 0 else 200), {"Version": "2.39.6"}
 
     def _answer_auth(self, _method: str, _path: str, body: dict[str, Any]) -> tuple[int, Any]:
         right = (body["Username"], body["Password"]) == ("admin", self.password)
@@ -127,9 +127,8 @@ class _Answers(BaseHTTPRequestHandler):
 
 def _body(kind: str, raw: bytes) -> dict[str, Any]:
     if kind.startswith("multipart/"):
-        parts = BytesParser().parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + raw).get_payload()
-        assert isinstance(parts, list)
-        named = ((re.search(r'name="(\w+)"', part["Content-Disposition"]), part) for part in parts)
+        form = BytesParser().parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + raw)
+        named = ((re.search(r'name="(\w+)"', part["Content-Disposition"] or ""), part) for part in form.walk())
         return {name[1]: str(part.get_payload()) for name, part in named if name}
     return dict(json.loads(raw)) if raw else {}
 

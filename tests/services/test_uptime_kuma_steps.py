@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import re
+import socket
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from components import step_program
 from components.machine import Done, StepError
 from components.services.uptime_kuma import setup
 from components.step_program import Given
@@ -92,7 +96,7 @@ def test_first_run_makes_everything(world: World) -> None:
     }
     assert set(world.monitors()) == {"www.kitestacks.com", "wiki.kitestacks.com"}
     assert world.page() == {"Start": ["www.kitestacks.com"], "Knowledge": ["wiki.kitestacks.com"]}
-    assert said == "user admin is made; the settings are set; 2 monitors added; the status page is set"
+    assert said == "user admin is made; the settings are set; monitors added: 2; the status page is set"
 
 
 def test_monitor_asks_for_the_site_itself_and_tells_by_the_owners_default(world: World) -> None:
@@ -118,7 +122,7 @@ def test_monitor_follows_its_site_and_keeps_what_the_owner_set(world: World) -> 
     world.run(WWW, WIKI)
     world.monitors()["www.kitestacks.com"]["notificationIDList"] = {"9": True}
 
-    assert world.run(site("www.kitestacks.com", interval=120), WIKI) == "1 monitors changed"
+    assert world.run(site("www.kitestacks.com", interval=120), WIKI) == "monitors changed: 1"
     monitor = world.monitors()["www.kitestacks.com"]
     assert (monitor["interval"], monitor["notificationIDList"]) == (120, {"9": True})
 
@@ -126,7 +130,7 @@ def test_monitor_follows_its_site_and_keeps_what_the_owner_set(world: World) -> 
 def test_site_that_is_gone_takes_its_monitor_along(world: World) -> None:
     world.run(WWW, WIKI)
 
-    assert world.run(WWW) == "1 monitors removed; the status page is set"
+    assert world.run(WWW) == "monitors removed: 1; the status page is set"
     assert set(world.monitors()) == {"www.kitestacks.com"}
     assert world.page() == {"Start": ["www.kitestacks.com"]}
 
@@ -207,6 +211,28 @@ def test_login_stays_where_nobody_stands_in_front(world: World) -> None:
     world.run(WWW, login_off=False)
 
     assert not world.kuma.settings.get("disableAuth")
+
+
+def test_waits_for_a_kuma_that_comes_up_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    kuma = FakeKuma()
+    with contextlib.ExitStack() as later:
+        slept: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            slept.append(seconds)
+            if len(slept) == 2:
+                later.enter_context(kuma.running(port))
+
+        clock = SimpleNamespace(monotonic=lambda: sum(slept), sleep=sleep)
+        monkeypatch.setattr(step_program, "time", clock)
+
+        setup.run(given(WWW), PlayedMachine(address=f"http://127.0.0.1:{port}"))
+
+    assert kuma.user == USER
+    assert len(slept) == 2
 
 
 def test_gives_up_on_a_kuma_that_is_not_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ NeedsLogin)
     tailscale up --timeout=60s --auth-key="file:$WORK/join-key" --advertise-tags="$TAG" --hostname="$NAME" \
         >"$WORK/output" 2>&1 ||
         stop "Tailscale does not let the host join: $(tail -n 1 "$WORK/output")" \
-            "a used or expired key is replaced by: pulumi up --replace with the URN of the host's TailnetKey"
+            "a used or expired key is made anew by \`pulumi up --replace '**tailnet-$NAME-key'\` in the foundation's stack"
     changed "joined as $TAG"
     ;;
 NeedsMachineAuth) stop "the host waits to be let in" "approve it on the admin console's Machines page; $AGAIN" ;;

@@ -63,7 +63,6 @@ class Kuma:
     def close(self) -> None:
         """Ends the connection."""
         self._socket.disconnect()
-        self._socket.wait()
 
     def ask(self, event: str, *values: object) -> Any:  # noqa: ANN401 - any JSON
         """What Kuma answers to an event, whatever it is.

@@ -126,7 +126,7 @@ def _keep_monitors(kuma: Kuma, tag: int, sites: Sequence[Mapping[str, Any]]) -> 
     for monitor_id in gone:
         kuma.do("deleteMonitor", monitor_id, False)
     counts = {"added": added, "changed": changed, "removed": len(gone)}
-    return [f"{count} monitors {what}" for what, count in counts.items() if count]
+    return [f"monitors {what}: {count}" for what, count in counts.items() if count]
 
 
 def _marked(monitors: Sequence[dict[str, Any]], tag: int) -> dict[str, dict[str, Any]]:

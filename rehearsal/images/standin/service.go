@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -55,5 +56,5 @@ func ports() []string {
 
 func groups() []int {
 	more, _ := os.Getgroups()
-	return append([]int{os.Getgid()}, more...)
+	return slices.Compact(append([]int{os.Getgid()}, more...))
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/interp"
 	"mvdan.cc/sh/v3/syntax"
 )
@@ -86,9 +87,16 @@ func playProgram(next interp.ExecHandlerFunc) interp.ExecHandlerFunc {
 		case "cat", "curl", "wget":
 			return start(ctx, args)
 		}
-		if stdin := interp.HandlerCtx(ctx).Stdin; stdin != nil && !isContainersOwn() {
-			io.Copy(io.Discard, stdin) // what stands before it in a pipe wants to be heard to the end
+		shell := interp.HandlerCtx(ctx)
+		if shell.Stdin != nil && !isContainersOwn() {
+			io.Copy(io.Discard, shell.Stdin) // what stands before it in a pipe wants to be heard to the end
 		}
+		shell.Env.Each(func(name string, variable expand.Variable) bool {
+			if variable.Exported {
+				os.Setenv(name, variable.String())
+			}
+			return true
+		})
 		return interp.ExitStatus(play(ctx, args))
 	}
 }
