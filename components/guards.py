@@ -209,8 +209,8 @@ def _images(name: str, before: KeptService, now: KeptService) -> Iterator[Danger
             yield Danger(
                 service=name,
                 path=path,
-                rule=f"must stay on the system {image_suite(image) or 'of its tag'}: another one sorts text differently "
-                f"and breaks indexes without a word, got {new!r}",
+                rule=f"must stay on the system {image_suite(image) or 'of its tag'}: another one sorts text "
+                f"differently and breaks indexes without a word, got {new!r}",
                 excused=True,
                 instead="dump and restore, or REINDEX and ALTER DATABASE ... REFRESH COLLATION VERSION afterwards",
             )

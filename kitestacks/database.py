@@ -138,7 +138,7 @@ def _rejoin(fleet: Fleet, copies: dict[str, Place]) -> list[str]:
     if copies[leads].state().role != "primary":
         raise CommandError(f"{leads} does not write, so there is nothing that {host} could copy", "", Exit.RESOURCE)
     place = copies[host]
-    place.tell("stop", "--time", str(_STOP_SECONDS))
+    place.tell("stop", "-t", str(_STOP_SECONDS))
     root = quote(f"{fleet.stacks[host].host.data}/{DATABASE_SERVICE}")
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     script = f'set -eu\nfor data in {root}/*/docker; do [ -d "$data" ] && mv "$data" "$data.before-{now}"; done\n'
@@ -168,7 +168,7 @@ def _switch(fleet: Fleet, copies: dict[str, Place]) -> list[str]:
         raise CommandError(
             f"{host} does not follow a copy that writes", "python3 -m kitestacks database status", Exit.RESOURCE
         )
-    copies[old].tell("stop", "--time", str(_STOP_SECONDS))
+    copies[old].tell("stop", "-t", str(_STOP_SECONDS))
     done = copies[host].machine.execute(copies[host].container, ("sh", SCRIPT, "promote", str(state.peers[old].place)))
     if done.code:
         copies[old].tell("start")

@@ -381,7 +381,7 @@ def test_rejoin_stops_the_old_primary_and_sets_its_data_aside(
     _command(monkeypatch, switched, daemons, "rejoin", "kscloud1")
 
     stopped, moved = daemons.done
-    assert stopped == "kscloud1: docker stop --time 120 authentik-db"
+    assert stopped == "kscloud1: docker stop -t 120 authentik-db"
     assert "for data in /opt/kitestacks/docker/authentik-db/*/docker" in moved
     assert 'mv "$data" "$data.before-' in moved
     assert "rm" not in moved.split()
@@ -421,7 +421,7 @@ def test_switch_stops_the_one_that_writes_before_it_promotes_the_other(
 
     _command(monkeypatch, files, daemons, "switch", "kscloud1")
 
-    assert daemons.done == ["monk: docker stop --time 120 authentik-db", "kscloud1: promote 5000"]
+    assert daemons.done == ["monk: docker stop -t 120 authentik-db", "kscloud1: promote 5000"]
     assert "now: pulumi up -s kscloud1, then pulumi up -s monk" in capsys.readouterr().out
 
 

@@ -292,6 +292,9 @@ healthy() {
     pg_isready -q -h 127.0.0.1 -U "$POSTGRES_USER" -d "$POSTGRES_DB" || exit 1
     is_standby || exit 0
     if [ "$(sql "SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming'")" -gt 0 ]; then exit 0; fi
+    # Docker gives a check five seconds; a host that is gone takes longer to be asked.
+    at=$(address_of "$DATABASE_WRITER")
+    pg_isready -q -t 2 -h "${at%:*}" -p "${at##*:}" || exit 0
     ask "$DATABASE_WRITER"
     [ "$answer" != primary ] || refuse "it does not follow $DATABASE_WRITER, which writes; the log says why"
 }

@@ -23,8 +23,8 @@ SCRIPT = "/usr/local/share/kitestacks/copy.sh"
 STATUS = ("sh", SCRIPT, "status")
 PATH = f"services.{USER_SERVICE}.database"
 """The setting that decides which copy writes; its guards are lifted by this name."""
-_PATIENCE = 15
-"""Seconds that a plan waits for a daemon's answer; the script itself gives each peer ten."""
+_PATIENCE = 30
+"""Seconds that a plan waits for an answer; the script itself gives each silent peer ten."""
 
 
 @dataclass(frozen=True, kw_only=True)
