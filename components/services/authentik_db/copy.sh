@@ -27,7 +27,6 @@ refuse() {
 
 is_empty() { [ ! -s "$PGDATA/PG_VERSION" ]; }
 is_standby() { [ -e "$PGDATA/standby.signal" ]; }
-is_fenced() { [ "${DATABASE_FENCED:-yes}" != no ]; }
 
 # The client reads a password only from a file that is its own alone; the given one is its group's too.
 keep_password() (
@@ -122,14 +121,11 @@ fence() {
         case $answer in
         primary)
             mine=$(timeline)
-            if is_standby || [ "$their_timeline" -ge "$mine" ]; then
-                why="$host answers as primary, on timeline $their_timeline (here $mine)"
-                if is_standby; then
-                    out="for a planned switch: python3 -m kitestacks database switch -s $DATABASE_HOST"
-                else
-                    out="two must not write; make this copy its standby: $rejoin"
-                fi
-                hold "$why; $out"
+            why="$host answers as primary, on timeline $their_timeline (here $mine)"
+            if is_standby; then
+                hold "$why; for a planned switch: python3 -m kitestacks database switch -s $DATABASE_HOST"
+            elif [ "$their_timeline" -ge "$mine" ]; then
+                hold "$why; two must not write; make this copy its standby: $rejoin"
             else
                 say "$host still writes on the older timeline $their_timeline: it has to be made a standby"
             fi
@@ -142,7 +138,7 @@ fence() {
 }
 
 hold() {
-    if is_fenced; then refuse "$*"; fi
+    [ "${DATABASE_FENCED:-yes}" = no ] || refuse "$*"
     say "it would be refused, and is not because of fenced: false: $*"
 }
 
@@ -299,9 +295,4 @@ healthy() {
     [ "$answer" != primary ] || refuse "it does not follow $DATABASE_WRITER, which writes; the log says why"
 }
 
-verb=$1
-shift
-case $verb in
-start | promote | status | healthy) "$verb" "$@" ;;
-*) refuse "unknown: $verb" ;;
-esac
+"$@" # one of the verbs above
