@@ -44,6 +44,7 @@ COMMANDS = {
     "step": Command("components.step_program", "run one step of a service, as up does", "step folders_step"),
     "sites": Command("components.sites_command", "what is promised of each site when a part is gone", "sites --why"),
     "schema": Command("components.schema_command", "write the JSON schema of the stack files", "schema"),
+    "runbook": Command("components.runbook.command", "write RUNBOOK.md from the stack files", "runbook"),
     "bench": Command("bench.command", "compare the program with a bare one", "bench"),
 }
 
