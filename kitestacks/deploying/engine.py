@@ -100,7 +100,8 @@ class Engine:
         """
         force = {FORCE: ",".join(lifted)} if lifted else {}
         console.run(
-            [self.program, "up", "--yes", "--skip-preview", "--non-interactive", "-s", stack],
+            # The outputs would push the diagnostics out of the log's last lines.
+            [self.program, "up", "--yes", "--skip-preview", "--non-interactive", "--suppress-outputs", "-s", stack],
             title=f"{stack}: pulumi up",
             log=self.logs / f"deploy-{stack}.log",
             env={**self.variables, **force},

@@ -123,20 +123,20 @@ class HostDeployment:
         """The old images and the data of before, and then the engine once more."""
         file = self.engine.file(self.host)
         file.write_text(with_old_images(file.read_text(), self.changes))
-        told = [f"  {path} is {old} again, in {file.name}" for path, old in _settings(self.changes)]
-        done: list[str] = []
+        images = [f"  {path} is {old} again, in {file.name}" for path, old in _settings(self.changes)]
+        told: list[str] = []
         try:
             for change in self.kept:
                 with self.console.step(f"{self.host}: put back the data of {change.service}"):
                     left = self.copies.bring_back(change)
                 told.append(f"  the data of {change.service} is that of before; what the new version left: {left}")
             self.engine.up(self.console, self.host, lifted=[path for path, _ in _settings(self.changes)])
-            done.append(f"{self.host} runs what it ran before:")
+            state = f"{self.host} runs what it ran before:"
         except CommandError as second:
             self._last_help()
-            done.append(f"{self.host} could not be put back by itself, what was done is: ({second.message})")
+            state = f"{self.host} could not be put back by itself: {second.message}"
         raise CommandError(
-            "\n".join([f"the new version on {self.host} did not hold: {failure.message}", *done, *told]),
+            "\n".join([f"the new version on {self.host} did not hold: {failure.message}", state, *told, *images]),
             f"read why above; docker logs on {self.host} has the rest. Then pulumi preview -s {self.host}",
             Exit.RESOURCE,
         )
