@@ -1,4 +1,4 @@
-"""`deploy` on the real engine and daemon: sites go on, and a version that never gets healthy goes back with its data."""
+"""`deploy` on the real engine and daemon: sites go on, and a version that fails goes back with its data."""
 
 from __future__ import annotations
 
