@@ -38,6 +38,9 @@ COMMANDS = {
     "drill": Command("rehearsal.drill.command", "take parts away and measure who answers", "drill monk-gone"),
     "deploy": Command("kitestacks.deploy", "update the hosts one by one, with a way back for data", "deploy"),
     "orphans": Command("kitestacks.orphans", "find what an interrupted update left behind", "orphans -s monk"),
+    "database": Command(
+        "kitestacks.database", "look at the copies of Authentik's database, rejoin, switch", "database status"
+    ),
     "check": Command("kitestacks.check", "linter, type checker and tests", "check"),
     "step": Command("components.step_program", "run one step of a service, as up does", "step folders_step"),
     "sites": Command("components.sites_command", "what is promised of each site when a part is gone", "sites --why"),
