@@ -36,6 +36,7 @@ COMMANDS = {
     "toolchain": Command("toolchain.command", "get the Pulumi engine and the Docker provider", "toolchain"),
     "rehearsal": Command("rehearsal.command", "bring both hosts up on this machine", "rehearsal up"),
     "drill": Command("rehearsal.drill.command", "take parts away and measure who answers", "drill monk-gone"),
+    "deploy": Command("kitestacks.deploy", "update the hosts one by one, with a way back for data", "deploy"),
     "orphans": Command("kitestacks.orphans", "find what an interrupted update left behind", "orphans -s monk"),
     "database": Command(
         "kitestacks.database", "look at the copies of Authentik's database, rejoin, switch", "database status"
