@@ -62,8 +62,8 @@ def need(program: str, package: str) -> str:
 def postgres(given: Given) -> Iterator[dict[str, str]]:
     """PostgreSQL on a fresh folder, made as its image makes one; yields the environment in which clients find it."""
     initdb = Path(need("initdb", "postgresql"))
-    with _folder("postgres") as folder:
-        port, data = str(_free_port()), str(folder / "data")
+    with owned_folder("postgres") as folder:
+        port, data = str(free_port()), str(folder / "data")
         environment = _environment(folder, {"PGHOST": str(folder), "PGPORT": port}, initdb.parent)
         words = folder / "password"
         words.write_text(given.password)
@@ -80,8 +80,8 @@ def postgres(given: Given) -> Iterator[dict[str, str]]:
 def mariadb(given: Given) -> Iterator[dict[str, str]]:
     """MariaDB on a fresh folder with the accounts that its image makes; yields the environment of its clients."""
     server, install = need(given.command[0], "mariadb-server"), need("mariadb-install-db", "mariadb-server")
-    with _folder("mysql") as folder:
-        names = {"MYSQL_UNIX_PORT": str(folder / "socket"), "MYSQL_TCP_PORT": str(_free_port())}
+    with owned_folder("mysql") as folder:
+        names = {"MYSQL_UNIX_PORT": str(folder / "socket"), "MYSQL_TCP_PORT": str(free_port())}
         environment = _environment(folder, names, Path(server).parent)
         fresh = ["--no-defaults", f"--datadir={folder / 'data'}"]
         _run([install, *fresh, "--auth-root-authentication-method=normal", "--skip-test-db"], environment, "mysql")
@@ -98,7 +98,7 @@ def mariadb(given: Given) -> Iterator[dict[str, str]]:
 
 
 @contextlib.contextmanager
-def _folder(owner: str) -> Iterator[Path]:
+def owned_folder(owner: str) -> Iterator[Path]:
     """A folder that the server's user owns; pytest's own are closed to anybody else."""
     with tempfile.TemporaryDirectory(prefix=f"kitestacks-{owner}-") as name:
         folder = Path(name)
@@ -117,7 +117,7 @@ def _environment(folder: Path, names: Mapping[str, str], programs: Path) -> dict
     return {"PATH": path, "HOME": str(folder), "LC_ALL": "C.UTF-8", **names}
 
 
-def _as(user: str) -> dict[str, Any]:
+def as_user(user: str) -> dict[str, Any]:
     """A database refuses to be root; anybody else who runs the tests is as good as its own user."""
     return {"user": user, "group": user, "extra_groups": []} if os.geteuid() == 0 else {}
 
@@ -126,7 +126,7 @@ def _as(user: str) -> dict[str, Any]:
 def _server(command: list[str], environment: dict[str, str], user: str, ready: list[str]) -> Iterator[None]:
     with (
         tempfile.TemporaryFile("w+") as log,
-        subprocess.Popen(command, env=environment, stdout=log, stderr=log, **_as(user)) as server,
+        subprocess.Popen(command, env=environment, stdout=log, stderr=log, **as_user(user)) as server,
     ):
         try:
             end = time.monotonic() + _LIMIT
@@ -142,12 +142,12 @@ def _server(command: list[str], environment: dict[str, str], user: str, ready: l
 
 def _run(command: list[str], environment: dict[str, str], user: str, stdin: str = "") -> None:
     done = subprocess.run(
-        command, input=stdin, env=environment, capture_output=True, text=True, check=False, **_as(user)
+        command, input=stdin, env=environment, capture_output=True, text=True, check=False, **as_user(user)
     )
     assert done.returncode == 0, done.stderr or done.stdout
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
