@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import generated, imports, world
+from bench import fleets, generated, imports, world
 from bench.comparison import compare
 from bench.report import Report
 from kitestacks.console import Console
@@ -41,7 +41,11 @@ def run(args: argparse.Namespace) -> int:
     comparisons = [*_real(console, args.runs), *(_generated(console, size, args.runs) for size in args.sizes)]
     with console.step(f"import {_PACKAGE[0]}"):
         imported = imports.measure(*_PACKAGE, args.runs)
-    report = Report(runs=args.runs, processors=os.cpu_count() or 1, comparisons=comparisons, imported=imported)
+    with console.step("check large fleets"):
+        large = [fleets.measure(hosts, sites, args.runs) for hosts, sites in fleets.SIZES]
+    report = Report(
+        runs=args.runs, processors=os.cpu_count() or 1, comparisons=comparisons, imported=imported, fleets=large
+    )
     if args.json:
         console.result(report.to_json())
     else:

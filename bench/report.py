@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bench.comparison import Comparison, Growth
+    from bench.fleets import Fleet
     from bench.imports import Import
 
 _WIDTH = 120
@@ -32,12 +33,14 @@ class Report:
         processors: How many the machine has.
         comparisons: The stacks, the generated ones last and by size.
         imported: The provider package that is not imported.
+        fleets: Large fleets, by size.
     """
 
     runs: int
     processors: int
     comparisons: Sequence[Comparison]
     imported: Import
+    fleets: Sequence[Fleet] = ()
 
     def to_json(self) -> str:
         """The figures and their ratios; seconds and MiB."""
@@ -55,6 +58,7 @@ class Report:
             "stacks": stacks,
             "growth": [asdict(each) for each in growths(self.comparisons)],
             "import": asdict(self.imported),
+            "fleets": [asdict(each) for each in self.fleets],
         }
         return json.dumps(document, indent=2)
 
@@ -68,7 +72,7 @@ class Report:
         terminal.print(_costs(self.comparisons))
         for each in growths(self.comparisons):
             terminal.print(_growth(each))
-        for line in (*self._refresh(), self._import()):
+        for line in (*self._refresh(), self._import(), *self._fleets()):
             terminal.print(line, soft_wrap=True)
 
     def _refresh(self) -> Iterator[str]:
@@ -87,6 +91,13 @@ class Report:
             f"\nimports: {it.package} takes {it.package_seconds:.2f} s and is not imported; "
             f"{it.module} registers the same types after {it.module_seconds:.3f} s"
         )
+
+    def _fleets(self) -> Iterator[str]:
+        for each in self.fleets:
+            yield (
+                f"contract of {each.hosts} hosts with {each.sites} sites: stack files read in {each.read:.2f} s, "
+                f"checked in {each.checked:.2f} s ({1000 * each.checked / each.sites:.2f} ms a site)"
+            )
 
 
 def _costs(comparisons: Sequence[Comparison]) -> Table:

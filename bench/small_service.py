@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from components.backup import Backup
 from components.host import ContainerArgs, File
 from components.model import StateClass
 from components.service import Service, Tile
@@ -24,15 +25,16 @@ class SmallService(Service):
     """
 
     state = StateClass.STATELESS
+    backup = Backup(disposable="the page is a file of the program")
     port = 80
+    health_path = "/healthz"
     tile = Tile(title="SmallService", description="One page", group="Generated")
 
     def create(self, name: str, args: ServiceArgs) -> Mapping[str, pulumi.Input[str]]:
         """Registers the container."""
-        container = args.host.container(
+        container = self.container(
             name,
             ContainerArgs(
-                service=name,
                 image=args.settings.image,
                 env={"XDG_CONFIG_HOME": "/tmp", "XDG_DATA_HOME": "/tmp"},  # noqa: S108 - inside the container
                 files={
@@ -44,7 +46,6 @@ class SmallService(Service):
                 user="65534",
                 capabilities=["CAP_NET_BIND_SERVICE"],
             ),
-            parent=self,
         )
         return {"container": container.name}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, get_args
 
+from components.marked import renewed
 from components.model import Model, ServiceSettings
 from components.services import KNOWN_SERVICES
 from components.settings import StackFile
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
-BEGIN, END = "<!-- settings: `make schema` writes what follows -->", "<!-- end of settings -->"
 _NOTHING = "-"
 
 
@@ -23,15 +23,10 @@ def with_table(page: str) -> str:
     Raises:
         ValueError: the page has lost its marks.
     """
-    head, begin, rest = page.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not (begin and end):
-        msg = f"the page has no {BEGIN} and {END}"
-        raise ValueError(msg)
     rows = [f"| `{path}` | {meaning} | {default} |" for path, meaning, default in settings()]
-    table = "\n".join(["| key | what it is | unless said |", "|---|---|---|", *rows])
     services = ", ".join(f"`{name}`" for name in KNOWN_SERVICES)
-    return f"{head}{BEGIN}\n\n{table}\n\nServices of today: {services}.\n\n{END}{tail}"
+    table = ["| key | what it is | unless said |", "|---|---|---|", *rows, "", f"Services of today: {services}."]
+    return renewed(page, "settings", "make schema", table)
 
 
 def settings() -> Iterator[tuple[str, str, str]]:

@@ -14,6 +14,7 @@ from rich.table import Table
 from components import contract
 from components.errors import ProgramError
 from components.fleet_files import fleet_of_files
+from components.marked import renewed
 from components.sites import SiteReport, site_reports
 from kitestacks.console import Console
 from kitestacks.exits import CommandError, Exit
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
-BEGIN, END = "<!-- sites: `make sites` writes what follows -->", "<!-- end of sites -->"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -62,14 +62,9 @@ def with_table(page: str, reports: Sequence[SiteReport]) -> str:
     Raises:
         ValueError: the page has lost its marks.
     """
-    head, begin, rest = page.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not (begin and end):
-        msg = f"the page has no {BEGIN} and {END}"
-        raise ValueError(msg)
-    lines = ["| site | stands on | login | host gone | connector gone | copy sick |", "|---|---|---|---|---|---|"]
+    lines = [f"| {' | '.join(_HEADINGS)} |", "|---|---|---|---|---|---|"]
     lines += [f"| {' | '.join((report.hostname, *_cells(report)))} |" for report in reports]
-    return "\n".join([f"{head}{BEGIN}", "", *lines, "", f"{END}{tail}"])
+    return renewed(page, "sites", "make sites", lines)
 
 
 def _cells(report: SiteReport) -> tuple[str, ...]:

@@ -21,6 +21,8 @@ _CHECKS = (
     ("formatter", ["ruff", "format", "--check", "."]),
     ("type checker", ["mypy"]),
 )
+_SIDE_BY_SIDE = ("-n", "2", "--dist", "loadfile")
+"""All tests at once run in two processes, file by file: those on the engine mostly wait for health checks."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.lint:
         _toolchain_if_quick(console)
         environment = {NO_SKIPS: "1"} if args.no_skips else {}
-        if _fails(["pytest", *args.tests], environment):
+        if _fails(["pytest", *(args.tests or _SIDE_BY_SIDE)], environment):
             failed.append("tests")
     console.line(f"failed: {', '.join(failed)}" if failed else "all checks passed")
     return Exit.OTHER if failed else Exit.OK

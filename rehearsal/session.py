@@ -7,7 +7,6 @@ import shutil
 from typing import TYPE_CHECKING
 
 import toolchain
-from components.secrets import GIVEN
 from kitestacks.exits import CommandError, Exit
 from rehearsal import engine, helpers, stack_files, twin
 from rehearsal.daemon import Daemon, free_port
@@ -77,6 +76,8 @@ def set_secrets(found: Twin, tools: toolchain.Toolchain, stack: str, root: Path 
 
     Those that its owner would bring along are made up.
     """
+    from components.secrets import GIVEN  # noqa: PLC0415 - brings Pulumi along, which `down` need not wait for
+
     text = (found.project / f"Pulumi.{stack}.yaml").read_text()
     needed = {_CLOUDFLARE: _SECRET} | ({_TAILSCALE: _SECRET} if f"{stack_files.PREFIX}tailnet:" in text else {})
     owners = sorted(stack_files.owner_secrets(stack, root))

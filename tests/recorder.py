@@ -139,8 +139,9 @@ class Run:
     outputs: dict[str, Any]
 
     def containers(self) -> dict[str, Recorded]:
-        """Containers by the name that people type."""
-        return {known.inputs["name"]: known for known in self.recorder.of_type("Container").values()}
+        """Containers by the name that people type, in its order: they are registered in any."""
+        found = {known.inputs["name"]: known for known in self.recorder.of_type("Container").values()}
+        return dict(sorted(found.items()))
 
 
 def stack_config(stack: str, root: Path) -> dict[str, str]:

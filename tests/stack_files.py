@@ -47,15 +47,6 @@ class StackFiles:
         file.write_text(yaml.safe_dump(document, sort_keys=False))
         return self
 
-    def only(self, *services: str) -> StackFiles:
-        """Takes all other services out of every file."""
-        for file in self.folder.glob("Pulumi.*.yaml"):
-            document = yaml.safe_load(file.read_text())
-            blocks = document["config"][f"{PREFIX}services"]
-            document["config"][f"{PREFIX}services"] = {name: blocks[name] for name in services if name in blocks}
-            file.write_text(yaml.safe_dump(document, sort_keys=False))
-        return self
-
     def fleet(self, here: str) -> Fleet:
         """What the files declare, seen from one host, without the engine."""
         return fleet_of_files(self.folder, here)

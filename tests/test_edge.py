@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def files(files: StackFiles) -> StackFiles:
     """The real stack files with as little as the edge needs."""
-    return files.only("cloudflared", "site-proxy", "portal", "node-exporter")
+    return files.keep("cloudflared", "site-proxy", "portal", "node-exporter")
 
 
 FOUNDATION = {"kscloud1": foundation_outputs("monk", "kscloud1", "attic")}

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pulumi
 import pytest
 
-from components import fleet as fleet_module
 from components.errors import ProgramError
 from components.secrets import Secret
 from components.services import KNOWN_SERVICES
+from components.settings import service_class
 from tests.recorder import Run, foundation_outputs, run_program, stack_config
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ SECRETS = {
 @pytest.fixture
 def portal_with_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """The portal, which stands on both hosts, with one secret of each kind."""
-    assert fleet_module.service_class("portal") is KNOWN_SERVICES["portal"]
+    assert service_class("portal") is KNOWN_SERVICES["portal"]
     monkeypatch.setattr(KNOWN_SERVICES["portal"], "secrets", SECRETS)
 
 

@@ -50,7 +50,7 @@ def test_is_on_its_own_network_and_on_the_private_address_because_monk_needs_it(
 
 def test_publishes_nothing_when_no_other_host_needs_it(files: StackFiles) -> None:
     files.edit("monk", "services.authentik", None).edit("kscloud1", "services.authentik.site.shared", None)
-    files.only("cloudflared", "site-proxy", "portal", "authentik-db", "authentik")
+    files.keep("cloudflared", "site-proxy", "portal", "authentik-db", "authentik")
 
     database = run_program("kscloud1", files.folder).containers()["authentik-db"]
 
@@ -58,7 +58,7 @@ def test_publishes_nothing_when_no_other_host_needs_it(files: StackFiles) -> Non
 
 
 def test_may_stand_beside_authentik_on_another_host(files: StackFiles) -> None:
-    files.only("cloudflared", "site-proxy", "portal", "authentik-db", "authentik")
+    files.keep("cloudflared", "site-proxy", "portal", "authentik-db", "authentik")
     files.edit("monk", "services.authentik-db", {"image": "postgres:18.6"}).edit(
         "kscloud1", "services.authentik-db", None
     )
