@@ -97,7 +97,9 @@ def test_the_second_wiki_waits_for_what_the_first_one_migrated(fleet: tuple[Serv
         monk.step(kscloud1)
 
 
-def test_two_writers_on_one_row_stop_loudly(fleet: tuple[Server, Server]) -> None:
+def test_two_writers_on_one_row_stop_loudly_until_one_side_is_given_up(
+    fleet: tuple[Server, Server], empty: Path
+) -> None:
     monk, kscloud1 = fleet
     for server in fleet:
         server.execute_sql("STOP SLAVE")
@@ -112,6 +114,14 @@ def test_two_writers_on_one_row_stop_loudly(fleet: tuple[Server, Server]) -> Non
     ):
         monk.step(kscloud1)
     assert monk.execute_sql("SELECT text = @@server_id FROM pages") == "1", "a step decided whose page is lost"
+
+    kscloud1.stop()
+    kscloud1.first_start(empty)
+    monk.execute_sql("STOP SLAVE; START SLAVE")
+    assert kscloud1.step(monk) == "filled from monk"
+    kscloud1.execute_sql("INSERT INTO pages (number) VALUES (8)")
+    same(monk, kscloud1)
+    assert monk.numbers() == {7, 8}
 
 
 def test_a_burned_primary_is_filled_from_the_other_side_which_goes_on(

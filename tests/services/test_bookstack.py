@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
+from components.errors import ProgramError
 from components.login import OidcClient
 from components.model import StateClass
 from components.services.bookstack import Bookstack
@@ -156,6 +159,9 @@ def test_wiki_starts_after_its_database_took_part_in_the_ring() -> None:
     step = recorder.of_type("Command")["bookstack-ring"]
     facts = json.loads(step.inputs["environment"]["KITESTACKS_STEP"])
 
+    urn = "urn:pulumi:kscloud1::kitestacks::kitestacks:index:Bookstack$command:local:Command::bookstack-ring"
+
+    assert urn in plan("kscloud1").urns, "the runbook types it"
     assert "bookstack-ring" in recorder.of_type("Container")["bookstack-container"].dependencies
     assert (facts["peer"], facts["address"], facts["port"], facts["first"]) == ("kscloud1", "100.64.0.2", 3306, True)
     assert facts["image"] == WIKI.inputs["image"], "another image runs it again, before the wiki migrates"
@@ -180,3 +186,35 @@ def test_without_a_ring_a_database_keeps_no_log_and_publishes_nothing(files: Sta
     assert "--log-bin" not in database.inputs["command"]
     assert not database.inputs.get("ports")
     assert "bookstack-ring" not in run.recorder.of_type("Command")
+
+
+def _refused(files: StackFiles) -> str:
+    with pytest.raises(ProgramError) as caught:
+        run_program("kscloud1", files.folder)
+    return str(caught.value)
+
+
+def test_ring_is_said_alike_on_both_hosts(files: StackFiles) -> None:
+    files.edit("monk", "services.bookstack.data", "manual")
+
+    said = _refused(files)
+
+    assert "services.bookstack.data: must be the same in every file, on kscloud1 and monk (write `data: ring`)" in said
+
+
+def test_ring_has_two_sides(files: StackFiles) -> None:
+    third = (files.folder / "Pulumi.monk.yaml").read_text().replace("100.64.0.1", "100.64.0.3")
+    (files.folder / "Pulumi.attic.yaml").write_text(third)
+
+    assert "must stand on 2 hosts to be a ring, got kscloud1 and attic and monk" in _refused(files)
+
+
+def test_nothing_that_carries_the_data_is_refused_with_the_best_way_first(files: StackFiles) -> None:
+    for host in ("monk", "kscloud1"):
+        files.edit(host, "services.bookstack.data", None)
+
+    assert "(write `data: ring` or `data: manual` if somebody carries it, or take it out" in _refused(files)
+
+
+def test_line_of_the_site_says_how_old_the_other_hosts_data_may_be() -> None:
+    assert plan("monk").outputs["sites"]["wiki.kitestacks.com"]["data"].startswith("data: ring, ")
