@@ -43,6 +43,8 @@ class DatabaseArgs:
         root_password: The administrator's, which MariaDB needs and PostgreSQL does not; never made anew.
         networks: Where it is found, by its container's name.
         options: Further arguments of the server.
+        health: Its own health check; empty: whether the server takes connections.
+        mounts: Further folders of the host.
         files: Further files.
         ports: Ports inside to ports on the host's Tailscale address.
     """
@@ -55,6 +57,8 @@ class DatabaseArgs:
     root_password: pulumi.Input[str] = ""
     networks: Sequence[str] = ()
     options: Sequence[str] = ()
+    health: Sequence[str] = ()
+    mounts: Sequence[Mount] = ()
     files: Mapping[str, File] | None = None
     ports: Mapping[int, int] | None = None
 
@@ -77,8 +81,8 @@ def postgres(service: Service, name: str, args: DatabaseArgs) -> list[pulumi.Res
                 "POSTGRES_INITDB_ARGS": "--auth-host=scram-sha-256",
             },
             files={_PASSWORD: File(content=args.password, private=True), **(args.files or {})},
-            mounts=[Mount(source=service.data(args.folder), target=_postgres_mount(args.image))],
-            health=["pg_isready", "-q", "-h", "127.0.0.1", "-U", args.database, "-d", args.database],
+            mounts=[Mount(source=service.data(args.folder), target=_postgres_mount(args.image)), *args.mounts],
+            health=args.health or ["pg_isready", "-q", "-h", "127.0.0.1", "-U", args.database, "-d", args.database],
             memory=args.memory,
             user=POSTGRES_OWNER,
             networks=args.networks,
@@ -118,8 +122,8 @@ def mariadb(service: Service, name: str, args: DatabaseArgs) -> list[pulumi.Reso
                 _ROOT_PASSWORD: File(content=args.root_password, private=True),
                 **(args.files or {}),
             },
-            mounts=[Mount(source=service.data(args.folder), target="/var/lib/mysql")],
-            health=["healthcheck.sh", "--connect", "--innodb_initialized"],
+            mounts=[Mount(source=service.data(args.folder), target="/var/lib/mysql"), *args.mounts],
+            health=args.health or ["healthcheck.sh", "--connect", "--innodb_initialized"],
             memory=args.memory,
             user=MARIADB_OWNER,
             networks=args.networks,

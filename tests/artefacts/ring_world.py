@@ -156,6 +156,19 @@ class Server:
         secrets = {**given["secrets"], "replication-password": FOLLOWER}
         return ring.run(Given(facts=facts, secrets=secrets), PlayedMachine(answer=execute))
 
+    def figures(self) -> dict[str, float]:
+        """Runs the plan's own health check as the container's user, and reads what it left."""
+        container = containers_of("bookstack", self.host)["bookstack-db"]
+        _, shell, script, folder = container.inputs["healthcheck"]["tests"]
+        assert shell == "sh"
+        assert folder in [mount["target"] for mount in container.inputs["mounts"]]
+        command = [shell, "-c", files(container)[script], "health", str(self.folder)]
+        subprocess.run(
+            command, env=self.environment, check=True, capture_output=True, timeout=LIMIT, **as_user("mysql")
+        )
+        lines = (self.folder / "replication.prom").read_text().splitlines()
+        return {name: float(value) for name, value in (line.split() for line in lines if line[0] != "#")}
+
     def changes(self) -> list[str]:
         """What its steps changed so far."""
         found = [each for each in self.executed if "sql_log_bin" in each or "mariadb-dump" in each]

@@ -115,13 +115,21 @@ def test_two_writers_on_one_row_stop_loudly_until_one_side_is_given_up(
         monk.step(kscloud1)
     assert monk.execute_sql("SELECT text = @@server_id FROM pages") == "1", "a step decided whose page is lost"
 
+    assert monk.figures()["mariadb_replication_stopped"] == 1
+
     kscloud1.stop()
     kscloud1.first_start(empty)
     monk.execute_sql("STOP SLAVE; START SLAVE")
+    assert monk.figures()["mariadb_replication_stopped"] == 0, "it waits for the other side"
+    assert monk.figures()["mariadb_replication_connected"] == 0
     assert kscloud1.step(monk) == "filled from monk"
     kscloud1.execute_sql("INSERT INTO pages (number) VALUES (8)")
     same(monk, kscloud1)
     assert monk.numbers() == {7, 8}
+    well = {
+        f"mariadb_replication_{name}": value for name, value in (("stopped", 0), ("connected", 1), ("lag_seconds", 0))
+    }
+    assert monk.figures() == kscloud1.figures() == well
 
 
 def test_a_burned_primary_is_filled_from_the_other_side_which_goes_on(

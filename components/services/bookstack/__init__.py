@@ -15,7 +15,7 @@ from components.model import ServiceSettings, StateClass
 from components.needs import Need
 from components.secrets import Secret
 from components.service import Service, Tile
-from components.services.bookstack.replication import SERVICE_NAME, Ring
+from components.services.bookstack.replication import FIGURES, SERVICE_NAME, Ring
 from components.types import ImageRef, Memory
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class Bookstack(Service):
     folders = (
         DataFolder(path="bookstack", owner=f"{OWNER}:{OWNER}"),
         DataFolder(path="bookstack-db", owner=MARIADB_OWNER),
+        DataFolder(path=FIGURES, owner=MARIADB_OWNER, mode="0755"),
     )
 
     @classmethod
@@ -101,8 +102,8 @@ class Bookstack(Service):
                 password=self.secret("database-password"),
                 root_password=self.secret("database-root-password"),
                 networks=(name,),
-                options=ring.options(args.fleet.here) if ring else (),
                 ports={port: port for port in args.fleet.ports_for_others(name)},
+                **(ring.told(args.fleet.here, self.data(FIGURES)) if ring else {}),
             ),
         )
         if ring:

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.host import File, Mount
+from components.metrics import LEFT_FOR_PROMETHEUS
 
 if TYPE_CHECKING:
     from components.fleet import Fleet
@@ -19,6 +23,10 @@ _KEPT_LOG = 14 * 24 * 3600
 _SILENCE = 10
 """Seconds without a word after which the line to the other side counts as dead."""
 _LOG = "bookstack-db"
+FIGURES = f"{LEFT_FOR_PROMETHEUS}/{SERVICE_NAME}"
+"""Where below the data root each database leaves what it says of its replication."""
+_FIGURES_INSIDE = "/figures"
+_HEALTH = "/etc/kitestacks/health.sh"
 
 
 @dataclass(frozen=True)
@@ -67,3 +75,13 @@ class Ring:
             f"--auto-increment-increment={len(self.hosts)}",
             f"--auto-increment-offset={self.hosts.index(host) + 1}",
         )
+
+    def told(self, host: str, figures: str) -> dict[str, Any]:
+        """What a host's database is given on top: options, and a health check that leaves its figures in a folder."""
+        script = Path(__file__).with_name("health.sh").read_text(encoding="utf-8")
+        return {
+            "options": self.options(host),
+            "files": {_HEALTH: File(content=script)},
+            "mounts": [Mount(source=figures, target=_FIGURES_INSIDE)],
+            "health": ["sh", _HEALTH, _FIGURES_INSIDE],
+        }

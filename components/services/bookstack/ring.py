@@ -213,6 +213,9 @@ class _Ring:
             f"CREATE USER {account} IDENTIFIED BY '{self.there.password}'",
             f"GRANT {_GRANTS} ON *.* TO {account}",
             f"GRANT {_DUMP_GRANTS} ON {self.database}.* TO {account}",
+            # The health check's: without a password, by being the container's own user.
+            "CREATE USER IF NOT EXISTS mysql@localhost IDENTIFIED VIA unix_socket",
+            "GRANT SLAVE MONITOR ON *.* TO mysql@localhost",
         )
 
     def _follow(self) -> None:
