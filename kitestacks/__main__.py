@@ -37,10 +37,14 @@ COMMANDS = {
     "rehearsal": Command("rehearsal.command", "bring both hosts up on this machine", "rehearsal up"),
     "drill": Command("rehearsal.drill.command", "take parts away and measure who answers", "drill monk-gone"),
     "orphans": Command("kitestacks.orphans", "find what an interrupted update left behind", "orphans -s monk"),
+    "database": Command(
+        "kitestacks.database", "look at the copies of Authentik's database, rejoin, switch", "database status"
+    ),
     "check": Command("kitestacks.check", "linter, type checker and tests", "check"),
     "step": Command("components.step_program", "run one step of a service, as up does", "step folders_step"),
     "sites": Command("components.sites_command", "what is promised of each site when a part is gone", "sites --why"),
     "schema": Command("components.schema_command", "write the JSON schema of the stack files", "schema"),
+    "runbook": Command("components.runbook.command", "write RUNBOOK.md from the stack files", "runbook"),
     "bench": Command("bench.command", "compare the program with a bare one", "bench"),
 }
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,7 @@ class Given:
         command: The server and its options, as rendered.
         database: Name of the database and of its user.
         initdb: What the image passes on to PostgreSQL's `initdb`.
+        files: What the command names, by its path in the container.
         password: The user's.
         root_password: The administrator's.
     """
@@ -45,6 +46,7 @@ class Given:
     command: Sequence[str]
     database: str
     initdb: Sequence[str] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
     password: str
     root_password: str = ""
 
@@ -70,10 +72,21 @@ def postgres(given: Given) -> Iterator[dict[str, str]]:
         flags = ["-U", given.database, f"--pwfile={words}", *given.initdb, "--no-sync", "-D", data]
         _run([str(initdb), *flags], environment, "postgres")
         places = ["-D", data, "-k", str(folder), "-h", "127.0.0.1", "-p", port]
-        server = [str(initdb.parent / given.command[0]), *given.command[1:], *places]
+        options = [_found(word, given.files, folder) for word in given.command[1:]]
+        server = [str(initdb.parent / given.command[0]), *options, *places]
         with _server(server, environment, "postgres", ["pg_isready", "-q"]):
             _run(["createdb", "-U", given.database, given.database], environment, "postgres")
             yield environment
+
+
+def _found(word: str, files: Mapping[str, str], folder: Path) -> str:
+    """An option whose file, if it names one, lies in the folder of the server."""
+    for path, text in files.items():
+        if path in word:
+            place = folder / Path(path).name
+            place.write_text(text)
+            return word.replace(path, str(place))
+    return word
 
 
 @contextlib.contextmanager

@@ -110,7 +110,15 @@ DEMANDS = [
     ),
     mount("authentik-db", "PostgreSQL 18 keeps its data below the version", "/var/lib/postgresql"),
     mount("litellm-db", "PostgreSQL 18 keeps its data below the version", "/var/lib/postgresql"),
-    health("authentik-db", "asked for the right database", "pg_isready", "-d authentik"),
+    health("authentik-db", "asked by its own script", "copy.sh healthy"),
+    Demand(
+        "authentik-db",
+        "asked for the right database",
+        lambda known: any(
+            'pg_isready -q -h 127.0.0.1 -U "$POSTGRES_USER" -d "$POSTGRES_DB"' in each["content"]
+            for each in known.inputs["uploads"]
+        ),
+    ),
     command("authentik-db", "Authentik wants many connections", "max_connections=500"),
     env("authentik-db", "passwords by file", POSTGRES_PASSWORD_FILE="/run/secrets/password"),
     private("redis", "a password, in a file", "/run/secrets/redis.conf"),

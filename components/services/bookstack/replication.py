@@ -48,6 +48,11 @@ class Ring:
         site = fleet.site_of(SERVICE_NAME)
         return cls(fleet.hosts_of(SERVICE_NAME), fleet.ranked(site)[0]) if said == {"ring"} and site else None
 
+    @property
+    def second(self) -> str:
+        """The one that takes over."""
+        return self.peer(self.first)
+
     def peer(self, host: str) -> str:
         """The other one."""
         return next(each for each in self.hosts if each != host)
