@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from components.guards import FORCE
+from components.force import FORCE
 from kitestacks import paths
 from kitestacks.exits import CommandError, Exit
 
