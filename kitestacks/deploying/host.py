@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.types import duration_seconds
@@ -42,12 +42,12 @@ class HostDeployment:
     console: Console
     changes: tuple[Change, ...]
     copies: Copies
-    ask: Ask = field(default_factory=visitors.through_the_edge)
+    ask: Ask
     patience: float = visitors.LIMIT
 
     @classmethod
-    def of(cls, host: str, fleet: Fleet, engine: Engine, console: Console) -> HostDeployment:
-        """What deploying a host from the files as they are now comes to.
+    def of(cls, host: str, fleet: Fleet, engine: Engine, console: Console, ask: Ask | None = None) -> HostDeployment:
+        """What deploying a host from the files as they are now comes to; its sites are asked as this shell's visitors.
 
         Raises:
             CommandError: the engine does not know the stack.
@@ -60,6 +60,7 @@ class HostDeployment:
             console=console,
             changes=changes_of(fleet, outputs),
             copies=Copies.on(host, endpoint=facts.docker, root=facts.data, installation=facts.installation),
+            ask=ask or visitors.through_the_edge(),
         )
 
     @property
@@ -176,6 +177,7 @@ def deploy(
     console: Console,
     *,
     asked: Callable[[HostDeployment], bool],
+    ask: Ask | None = None,
 ) -> bool:
     """Deploys hosts one after the other; False if one was declined.
 
@@ -185,12 +187,13 @@ def deploy(
         engine: What deploys them.
         console: Where progress is shown.
         asked: Shows what will be done, and whether it shall be.
+        ask: How sites are asked; as visitors of this shell unless given.
 
     Raises:
         CommandError: one did not hold; those after it are as they were.
     """
     for host in hosts:
-        deployment = HostDeployment.of(host, fleet_of(host), engine, console)
+        deployment = HostDeployment.of(host, fleet_of(host), engine, console, ask)
         if not asked(deployment):
             return False
         deployment.run()

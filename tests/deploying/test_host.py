@@ -14,6 +14,8 @@ from components.fleet_files import fleet_of_files
 from kitestacks import deploy as command
 from kitestacks.__main__ import parser_of
 from kitestacks.console import Console
+from kitestacks.deploying import visitors
+from kitestacks.deploying.copies import Copies
 from kitestacks.deploying.engine import Engine, HostFacts
 from kitestacks.deploying.host import HostDeployment, deploy
 from kitestacks.exits import CommandError, Exit
@@ -108,8 +110,8 @@ def engine(files: StackFiles) -> PlayedEngine:
 @pytest.fixture
 def copies(engine: PlayedEngine, monkeypatch: pytest.MonkeyPatch) -> PlayedCopies:
     played = PlayedCopies(said=engine.said)
-    monkeypatch.setattr("kitestacks.deploying.host.Copies.on", lambda *_, **__: played)
-    monkeypatch.setattr("kitestacks.deploying.host.visitors.silent", lambda *_: [])
+    monkeypatch.setattr(Copies, "on", lambda *_, **__: played)
+    monkeypatch.setattr(visitors, "silent", lambda *_: [])
     return played
 
 
@@ -143,7 +145,7 @@ def test_host_after_one_that_does_not_hold_stays_as_it_was(engine: PlayedEngine)
 
 @pytest.mark.usefixtures("copies")
 def test_sites_that_stay_silent_hold_the_next_host_back(engine: PlayedEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kitestacks.deploying.host.visitors.silent", lambda *_: ["www.kitestacks.com"])
+    monkeypatch.setattr(visitors, "silent", lambda *_: ["www.kitestacks.com"])
 
     with pytest.raises(CommandError, match=r"no answer within 60 s: www\.kitestacks\.com"):
         roll(engine)

@@ -17,13 +17,14 @@ from kitestacks.deploying.engine import Engine
 from kitestacks.deploying.host import deploy, in_order
 from kitestacks.exits import CommandError
 from rehearsal.daemon import Daemon
+from rehearsal.drill import faults, measure
 from rehearsal.drill.probe import Probes
+from rehearsal.drill.promised import promised
+from rehearsal.drill.scene import Scene
 from rehearsal.sites import wait_until_answering
 from tests.stack_files import PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from kitestacks.deploying.host import HostDeployment
     from tests.engine.lab import Lab
 
@@ -84,17 +85,6 @@ def data(lab: Lab) -> Path:
     return Path(document["config"][f"{PREFIX}host"]["data"])
 
 
-@pytest.fixture(scope="module")
-def other_portal(deployed: Lab) -> Iterator[str]:
-    """The portal's image under a second name, as a newer version."""
-    image, name = local_image(deployed, "monk", "portal"), f"{deployed.twin.installation}-portal:newer"
-    image.tag(*name.split(":"))
-    yield name
-    daemon = Daemon.find()
-    assert daemon
-    daemon.client.images.remove(name, force=False, noprune=True)
-
-
 def agreed(_: HostDeployment) -> bool:
     return True
 
@@ -104,25 +94,24 @@ def roll(engine: Engine) -> bool:
     return deploy(in_order(fleet_of_files(engine.files)), fleet_of, engine, Console(), asked=agreed)
 
 
-def test_shared_site_never_loses_both_while_its_image_changes(deployed: Lab, engine: Engine, other_portal: str) -> None:
-    for stack in ("kscloud1", "monk"):
-        set_image(deployed, stack, "portal", "caddy:2.11.5-alpine", other_portal)
-    promised = max(_promised(deployed, stack, "copy on {} sick") for stack in ("kscloud1", "monk"))
+def test_shared_site_never_loses_both_while_its_image_changes(deployed: Lab) -> None:
+    """The drill of that name: foundation first, then monk, and back again."""
+    daemon, upgrade = Daemon.find(), faults.known()["upgrade"]
+    assert daemon
+    scene = Scene(twin=deployed.twin, daemon=daemon, tools=deployed.tools, console=Console())
+    ran = {stack: local_image(deployed, stack, "portal").id for stack in ("kscloud1", "monk")}
+    tagged = f"{deployed.twin.installation}-portal:newer"
 
     with Probes(deployed.twin, [PORTAL]) as probes:
-        assert roll(engine)
-        until = probes.now()
-    probe = probes.by_site[PORTAL]
+        result = measure.play(upgrade, scene, probes, {PORTAL: promised(upgrade, scene)[PORTAL]})
 
-    for stack in ("kscloud1", "monk"):
-        assert engine.outputs(stack)["images"]["portal"] == {"image": "caddy:2.11.5-alpine"}
-    assert len(probe.answered_by(0, until)) == 2, "both hosts carried visitors meanwhile"
-    assert probe.silence(0, until) <= promised
-
-
-def _promised(lab: Lab, stack: str, fault: str) -> float:
-    sites = Engine(files=lab.twin.project).outputs(stack)["sites"]
-    return float(sites[PORTAL]["seconds"][fault.format(stack)])
+    (site,) = result.sites
+    assert result.kept, site
+    assert site.promised is not None
+    assert len(site.answered_by) == len(ran), "both hosts carried visitors"
+    assert result.mended - result.struck < result.struck, "the deployments were part of what was measured"
+    assert {stack: local_image(deployed, stack, "portal").id for stack in ran} == ran
+    assert not daemon.client.images.list(name=tagged)
 
 
 def test_version_that_never_gets_healthy_goes_back_with_its_data(deployed: Lab, engine: Engine) -> None:
