@@ -15,7 +15,7 @@ from docker.errors import APIError, ImageNotFound
 from components.fleet_files import fleet_of_files
 from kitestacks.deploying.engine import Engine
 from kitestacks.deploying.host import deploy
-from rehearsal import engine, session
+from rehearsal import engine, helpers, processes, session
 from rehearsal.sites import ask
 
 if TYPE_CHECKING:
