@@ -109,7 +109,6 @@ def test_shared_site_never_loses_both_while_its_image_changes(deployed: Lab) -> 
     assert result.kept, site
     assert site.promised is not None
     assert len(site.answered_by) == len(ran), "both hosts carried visitors"
-    assert result.mended - result.struck < result.struck, "the deployments were part of what was measured"
     assert {stack: local_image(deployed, stack, "portal").id for stack in ran} == ran
     assert not daemon.client.images.list(name=tagged)
 
