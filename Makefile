@@ -3,7 +3,7 @@
 PYTHON ?= python3
 KITESTACKS := $(PYTHON) -m kitestacks
 
-.PHONY: help doctor toolchain rehearsal rehearsal-status rehearsal-down drill test test-apps lint sites schema bench
+.PHONY: help doctor toolchain rehearsal rehearsal-status rehearsal-down drill test test-apps lint sites schema runbook bench
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -40,6 +40,9 @@ sites: ## what is promised of each site; the table of the README is written anew
 
 schema: ## write docs/stack-file.schema.json from the models
 	@$(KITESTACKS) schema
+
+runbook: ## write RUNBOOK.md from the stack files, with the dates of the last drills
+	@$(KITESTACKS) runbook
 
 bench: ## compare preview and up with a bare program of the same size
 	@$(KITESTACKS) bench

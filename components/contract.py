@@ -18,6 +18,7 @@ from components.edge.rules import SHARING_RULES
 from components.errors import Problem, ProgramError
 from components.login import LOGIN_SERVICE, ProxyLogin
 from components.secrets import GIVEN
+from components.services.authentik_db.rules import DATABASE_RULES
 from components.settings import service_class
 from components.tailnet.check import policy_problems
 
@@ -261,5 +262,6 @@ RULES = (
     _private_addresses_differ,
     backup_plan.problems,
     *SHARING_RULES,
+    *DATABASE_RULES,
     _tailnet_holds,
 )

@@ -6,7 +6,7 @@ start, and a step sets it in the running database whenever it was made anew.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from components.host import ContainerArgs, File, Mount
@@ -43,7 +43,12 @@ class DatabaseArgs:
         root_password: The administrator's, which MariaDB needs and PostgreSQL does not; never made anew.
         networks: Where it is found, by its container's name.
         options: Further arguments of the server.
+        entrypoint: What starts PostgreSQL instead of the image's own entry point.
+        env: Further environment, for that.
+        health: Its own health check, for that; empty: whether the server takes connections.
+        follows: It is a copy that gets its data, the password among it, from another: nothing is to be set in it.
         files: Further files.
+        hosts: Names that stand for addresses of other hosts.
         ports: Ports inside to ports on the host's Tailscale address.
     """
 
@@ -55,12 +60,19 @@ class DatabaseArgs:
     root_password: pulumi.Input[str] = ""
     networks: Sequence[str] = ()
     options: Sequence[str] = ()
+    entrypoint: Sequence[str] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    health: Sequence[str] = ()
+    follows: bool = False
     files: Mapping[str, File] | None = None
+    hosts: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[int, int] | None = None
 
 
 def postgres(service: Service, name: str, args: DatabaseArgs) -> list[pulumi.Resource]:
     """A PostgreSQL server with one database; returns the container and the step after which its password is true.
+
+    A copy that follows another has no such step.
 
     From version 18 on the image keeps its data in a folder of the version below the mount
     (`docker-library/docs:postgres/content.md`).
@@ -70,7 +82,9 @@ def postgres(service: Service, name: str, args: DatabaseArgs) -> list[pulumi.Res
         ContainerArgs(
             image=args.image,
             command=["postgres", *args.options],
+            entrypoint=args.entrypoint,
             env={
+                **args.env,
                 "POSTGRES_DB": args.database,
                 "POSTGRES_USER": args.database,
                 "POSTGRES_PASSWORD_FILE": _PASSWORD,
@@ -78,16 +92,17 @@ def postgres(service: Service, name: str, args: DatabaseArgs) -> list[pulumi.Res
             },
             files={_PASSWORD: File(content=args.password, private=True), **(args.files or {})},
             mounts=[Mount(source=service.data(args.folder), target=_postgres_mount(args.image))],
-            health=["pg_isready", "-q", "-h", "127.0.0.1", "-U", args.database, "-d", args.database],
+            health=args.health or ["pg_isready", "-q", "-h", "127.0.0.1", "-U", args.database, "-d", args.database],
             memory=args.memory,
             user=POSTGRES_OWNER,
             networks=args.networks,
+            hosts=args.hosts,
             ports=args.ports or {},
             shared_memory=128,
             stop_grace=_STOP_GRACE,
         ),
     )
-    return [container, _password_step(service, name, "postgres", args, container)]
+    return [container] if args.follows else [container, _password_step(service, name, "postgres", args, container)]
 
 
 def mariadb(service: Service, name: str, args: DatabaseArgs) -> list[pulumi.Resource]:

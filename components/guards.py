@@ -6,8 +6,6 @@ anything is registered. What replication alone knows (a stale standby) is checke
 
 from __future__ import annotations
 
-import os
-import re
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +16,9 @@ from pulumi.runtime.settings import get_root_directory
 
 from components.backup import Engine
 from components.errors import Problem, ProgramError
+from components.force import FORCE, is_forced
 from components.foundation import outputs_of
+from components.images import image_name, image_suite, image_version
 from components.proven import proven_restores
 from components.settings import service_class
 
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
     from components.fleet import Fleet
 
 OUTPUT = "kept"
-FORCE = "KITESTACKS_FORCE"
-"""Environment variable that lists, with commas, the paths whose guards are lifted for one run; it is never kept."""
-_VERSION = re.compile(r"v?(\d+(?:[.-]\d+)*)")
-_SUITES = ("bookworm", "trixie", "alpine", "noble", "jammy")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,12 +104,11 @@ async def check(fleet: Fleet) -> None:
     if not before:
         return
     proven = proven_restores(Path(get_root_directory() or "."), fleet.here)
-    forced = {path.strip() for path in os.environ.get(FORCE, "").split(",")}
     oldest = datetime.now(UTC) - timedelta(days=fleet.own.guards.restore_days)
     problems = [
         danger.problem(fleet)
         for danger in dangers(Kept.read(before), Kept.of(fleet))
-        if danger.path not in forced
+        if not is_forced(danger.path)
         and not (danger.excused and proven.get(danger.service, datetime.min.replace(tzinfo=UTC)) >= oldest)
     ]
     if problems:
@@ -190,16 +185,16 @@ def _images(name: str, before: KeptService, now: KeptService) -> Iterator[Danger
         if new == image:
             continue
         path, engine = f"services.{name}.{at}", now.databases.get(at, "")
-        if _name(new) != _name(image):
+        if image_name(new) != image_name(image):
             yield Danger(
                 service=name,
                 path=path,
-                rule=f"must stay an image of {_name(image)}, whose data this is, got {new!r}",
+                rule=f"must stay an image of {image_name(image)}, whose data this is, got {new!r}",
                 excused=False,
                 instead="dump with the old image and restore with the new one",
             )
             continue
-        old_version, new_version = _version(image), _version(new)
+        old_version, new_version = image_version(image), image_version(new)
         if new_version < old_version:
             yield Danger(
                 service=name,
@@ -210,12 +205,12 @@ def _images(name: str, before: KeptService, now: KeptService) -> Iterator[Danger
             )
         elif engine and new_version[:1] != old_version[:1]:
             yield _major(name, path, engine, image, new)
-        elif engine and _suite(new) != _suite(image):
+        elif engine and image_suite(new) != image_suite(image):
             yield Danger(
                 service=name,
                 path=path,
-                rule=f"must stay on the system {_suite(image) or 'of its tag'}: another one sorts text differently and "
-                f"breaks indexes without a word, got {new!r}",
+                rule=f"must stay on the system {image_suite(image) or 'of its tag'}: another one sorts text "
+                f"differently and breaks indexes without a word, got {new!r}",
                 excused=True,
                 instead="dump and restore, or REINDEX and ALTER DATABASE ... REFRESH COLLATION VERSION afterwards",
             )
@@ -226,7 +221,8 @@ def _major(name: str, path: str, engine: str, image: str, new: str) -> Danger:
         return Danger(
             service=name,
             path=path,
-            rule=f"must stay PostgreSQL {_version(image)[0]}: another major version can't read the folder, got {new!r}",
+            rule=f"must stay PostgreSQL {image_version(image)[0]}: another major version can't read the folder, "
+            f"got {new!r}",
             excused=False,
             instead="dump with the old one and restore into a new folder",
         )
@@ -237,21 +233,3 @@ def _major(name: str, path: str, engine: str, image: str, new: str) -> Danger:
         excused=True,
         instead="dump first",
     )
-
-
-def _name(image: str) -> str:
-    """The image's last name, without where it comes from: a mirror holds the same data."""
-    return image.partition("@")[0].rpartition("/")[2].partition(":")[0]
-
-
-def _tag(image: str) -> str:
-    return image.partition("@")[0].rpartition("/")[2].partition(":")[2]
-
-
-def _version(image: str) -> tuple[int, ...]:
-    match = _VERSION.match(_tag(image))
-    return tuple(int(part) for part in re.split(r"[.-]", match[1])) if match else ()
-
-
-def _suite(image: str) -> str:
-    return next((suite for suite in _SUITES if suite in _tag(image)), "")

@@ -43,10 +43,12 @@ class Machine:
 
     Args:
         endpoint: The daemon, `unix:///...` or `ssh://user@host`.
+        limit: Seconds that one command may take.
     """
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, limit: float = _LIMIT) -> None:
         self._endpoint = endpoint
+        self._limit = limit
         self._ssh = endpoint.removeprefix("ssh://") if endpoint.startswith("ssh://") else ""
 
     def execute(self, container: str, command: Sequence[str], *, stdin: str = "", user: str = "") -> Done:
@@ -55,17 +57,27 @@ class Machine:
         Raises:
             StepError: there is no `docker` program, or the command does not end.
         """
+        as_user = ["--user", user] if user else []
+        return self.docker("exec", "-i", *as_user, container, *command, stdin=stdin)
+
+    def docker(self, *arguments: str, stdin: str = "") -> Done:
+        """Runs a command of the `docker` program.
+
+        Raises:
+            StepError: there is none, or the command does not end.
+        """
         docker = shutil.which("docker")
         if docker is None:
             raise StepError("the program `docker` is needed where Pulumi runs: apt-get install docker.io")
-        as_user = ["--user", user] if user else []
-        return _run([docker, "-H", self._endpoint, "exec", "-i", *as_user, container, *command], stdin)
+        return _run([docker, "-H", self._endpoint, *arguments], stdin, self._limit)
 
     def shell(self, script: str) -> Done:
         """Runs a shell script as root on the host itself, given by standard input."""
         if self._ssh:
-            return _run(["ssh", "-o", "BatchMode=yes", *_ssh_target(self._ssh), "sudo", "-n", "sh", "-s"], script)
-        return _run(["sh", "-s"] if os.geteuid() == 0 else ["sudo", "-n", "sh", "-s"], script)
+            return _run(
+                ["ssh", "-o", "BatchMode=yes", *_ssh_target(self._ssh), "sudo", "-n", "sh", "-s"], script, self._limit
+            )
+        return _run(["sh", "-s"] if os.geteuid() == 0 else ["sudo", "-n", "sh", "-s"], script, self._limit)
 
     @contextlib.contextmanager
     def http(self, container: str, port: int) -> Iterator[str]:
@@ -82,10 +94,7 @@ class Machine:
             yield f"http://127.0.0.1:{local}"
 
     def _address(self, container: str) -> str:
-        docker = shutil.which("docker")
-        if docker is None:
-            raise StepError("the program `docker` is needed where Pulumi runs: apt-get install docker.io")
-        shown = _run([docker, "-H", self._endpoint, "inspect", container], "")
+        shown = self.docker("inspect", container)
         if shown.code:
             raise StepError(f"there is no container {container}: {shown.err.strip()}")
         networks = json.loads(shown.out)[0]["NetworkSettings"]["Networks"]
@@ -95,11 +104,11 @@ class Machine:
         return str(addresses[0])
 
 
-def _run(command: Sequence[str], stdin: str) -> Done:
+def _run(command: Sequence[str], stdin: str, limit: float) -> Done:
     try:
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=_LIMIT, check=False)
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=limit, check=False)
     except subprocess.TimeoutExpired:
-        raise StepError(f"{command[0]} did not end within {_LIMIT} s") from None
+        raise StepError(f"{command[0]} did not end within {limit:g} s") from None
     return Done(code=done.returncode, out=done.stdout, err=done.stderr)
 
 

@@ -94,11 +94,23 @@ class Service(pulumi.ComponentResource):
     """Its folders below the host's data root."""
     metrics: ClassVar[tuple[Metrics, ...]] = ()
     """Where it gives figures."""
+    replicated: ClassVar[bool] = False
+    """Its copies bring its data to each other by themselves, and its own settings say which one writes."""
 
     @classmethod
     def needs(cls, fleet: Fleet) -> tuple[Need, ...]:  # noqa: ARG003 - some needs depend on what the fleet has
         """The services that it has to reach, on whichever host each stands."""
         return ()
+
+    @classmethod
+    def writer(cls, fleet: Fleet) -> str | None:  # noqa: ARG003 - of a replicated service
+        """The one host whose copy of a replicated service others have to reach; None: any copy will do."""
+        return None
+
+    @classmethod
+    def without_writer(cls, fleet: Fleet) -> str:  # noqa: ARG003 - of a replicated service
+        """What to type when the host of the copy that writes is gone and another one is to write."""
+        return ""
 
     @classmethod
     def metrics_on(cls, fleet: Fleet, host: str) -> tuple[Metrics, ...]:  # noqa: ARG003 - some containers stand on some hosts

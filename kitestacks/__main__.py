@@ -41,10 +41,14 @@ COMMANDS = {
     "restore": Command("kitestacks.restore", "bring a service back", "restore bookstack -s monk --dry-run"),
     "restore-drill": Command("kitestacks.restore_drill", "prove that it comes back", "restore-drill bookstack -s monk"),
     "kit": Command("kitestacks.kit", "the recovery kit: all that an empty machine needs", "kit make kit.age"),
+    "database": Command(
+        "kitestacks.database", "look at the copies of Authentik's database, rejoin, switch", "database status"
+    ),
     "check": Command("kitestacks.check", "linter, type checker and tests", "check"),
     "step": Command("components.step_program", "run one step of a service, as up does", "step folders_step"),
     "sites": Command("components.sites_command", "what is promised of each site when a part is gone", "sites --why"),
     "schema": Command("components.schema_command", "write the JSON schema of the stack files", "schema"),
+    "runbook": Command("components.runbook.command", "write RUNBOOK.md from the stack files", "runbook"),
     "bench": Command("bench.command", "compare the program with a bare one", "bench"),
 }
 

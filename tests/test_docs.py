@@ -36,6 +36,7 @@ FAULT = (
     "**Bring it back**",
     "**Check it is over**",
     "**If that fails.**",
+    "**Last rehearsed:**",
 )
 FORBIDDEN = (
     r"/work/|/tmp/w\b",

@@ -497,7 +497,7 @@ def test_restic_and_its_server_are_built_in_the_versions_of_the_images(checkout:
         ("rest-server", versions.REST_SERVER_MODULE, f"restic/rest-server:{versions.REST_SERVER_MODULE[1][1:]}"),
     ):
         assert checkout.record()[program]["version"] == version
-        pins = [ROOT / "Pulumi.monk.yaml", ROOT / "components/services/backup/image/Dockerfile"]
+        pins = [paths.ROOT / "Pulumi.monk.yaml", paths.ROOT / "components/services/backup/image/Dockerfile"]
         assert any(image in file.read_text() for file in pins), "another version is tested than runs"
 
 

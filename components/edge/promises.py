@@ -58,27 +58,34 @@ def promises(fleet: Fleet, site: Site) -> tuple[Promise, ...]:
         found = [promise for host in site.hosts for promise in _shared(fleet, site, host)] + _cut_off(fleet, site)
     else:
         found = _single(site, site.hosts[0])
-    others = (host for host in fleet.stacks if (host,) != site.hosts)
-    lost = {host: needed for host in others if (needed := _needed_there_alone(fleet, site.service, host))}
-    kept = [promise for promise in found if promise.kind is not Kind.HOST or promise.fault not in map(_gone, lost)]
-    return (*kept, *(_lost(site, host, needed) for host, needed in sorted(lost.items())))
+    others = (host for host in sorted(fleet.stacks) if (host,) != site.hosts)
+    lost = [_lost(fleet, site, host, needed) for host in others if (needed := _needed_there_alone(fleet, site, host))]
+    faults = {promise.fault for promise in lost}
+    kept = [promise for promise in found if promise.kind is not Kind.HOST or promise.fault not in faults]
+    return (*kept, *lost)
 
 
 def _gone(host: str) -> str:
     return f"{host} gone"
 
 
-def _needed_there_alone(fleet: Fleet, service: str, host: str) -> str:
-    """What a service can't do without and only one host has; empty: nothing."""
-    for need in service_class(service).needs(fleet):
+def _needed_there_alone(fleet: Fleet, site: Site, host: str) -> str:
+    """What a site can't do without and only one host's copy gives; empty: nothing."""
+    for need in service_class(site.service).needs(fleet):
+        needed = service_class(need.service)
+        if needed.replicated and needed.writer(fleet) == host:
+            return need.service
         if not need.on_each and fleet.hosts_of(need.service) == (host,):
             return need.service
     return ""
 
 
-def _lost(site: Site, host: str, needed: str) -> Promise:
-    formula = f"{site.service} needs {needed}, which stands on {host} alone; it answers again when {host} is back"
-    return Promise(kind=Kind.HOST, fault=_gone(host), seconds=None, formula=formula)
+def _lost(fleet: Fleet, site: Site, host: str, needed: str) -> Promise:
+    only = "which writes there" if len(fleet.hosts_of(needed)) > 1 else f"which stands on {host} alone"
+    switch = service_class(needed).without_writer(fleet)
+    back = f"it answers again when {host} is back{', or another copy is told to write' if switch else ''}"
+    formula = f"{site.service} needs {needed}, {only}; {back}"
+    return Promise(kind=Kind.HOST, fault=_gone(host), seconds=None, formula=formula, type=switch)
 
 
 def _single(site: Site, host: str) -> list[Promise]:

@@ -44,7 +44,8 @@ def _one_writer(fleet: Fleet) -> Iterator[Problem]:
 def _standby_is_kept_apart(fleet: Fleet) -> Iterator[Problem]:
     """A primary-standby service on several hosts: data that gets across, and one copy that is asked first."""
     for name, blocks in _placed(fleet).items():
-        if service_class(name).state is not StateClass.PRIMARY_STANDBY or len(blocks) == 1:
+        service = service_class(name)
+        if service.state is not StateClass.PRIMARY_STANDBY or service.replicated or len(blocks) == 1:
             continue
         hosts = " and ".join(host for host, _, _ in blocks)
         if not any(settings.data for _, _, settings in blocks):
@@ -71,10 +72,12 @@ def _standby_is_kept_apart(fleet: Fleet) -> Iterator[Problem]:
 
 def _data_is_said_where_it_means_something(fleet: Fleet) -> Iterator[Problem]:
     for name, blocks in _placed(fleet).items():
-        state = service_class(name).state
+        service = service_class(name)
+        carried = service.state is StateClass.PRIMARY_STANDBY and not service.replicated
         for _, path, settings in blocks:
-            if settings.data and (len(blocks) == 1 or state is not StateClass.PRIMARY_STANDBY):
-                why = f"it stands on {blocks[0][0]} alone" if len(blocks) == 1 else f"{name} is {state}"
+            if settings.data and (len(blocks) == 1 or not carried):
+                state = "replicates itself" if service.replicated else f"is {service.state}"
+                why = f"it stands on {blocks[0][0]} alone" if len(blocks) == 1 else f"{name} {state}"
                 yield Problem(path=f"{path}.data", rule=f"must be left out: {why}, so no data has to get across")
 
 

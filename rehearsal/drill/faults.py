@@ -55,6 +55,7 @@ def known(home: str = "monk", cloud: str = "kscloud1") -> dict[str, Fault]:
             _sick(home),
             _hung(home),
             _database(home),
+            _tailnet_cut(),
             _restart(home, cloud),
             _mode(cloud, home),
         )
@@ -125,6 +126,17 @@ def _database(host: str) -> Fault:
         mend=mend,
         back="docker restart bookstack-db && docker restart bookstack",
         service="bookstack",
+    )
+
+
+def _tailnet_cut() -> Fault:
+    return Fault(
+        name="tailnet-cut",
+        title="the hosts can't reach each other over the private network",
+        promises=("tailnet cut",),
+        strike=lambda scene: scene.cut_tailnet(),
+        mend=lambda scene: scene.mend_tailnet(),
+        back="sudo systemctl restart tailscaled",
     )
 
 

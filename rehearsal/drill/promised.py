@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from rehearsal.drill.faults import Fault
     from rehearsal.drill.scene import Scene
 
-UNTOUCHED = 1.0
-"""Seconds that a site may miss to which the fault does nothing: the probes and the fault share one machine."""
+UNTOUCHED = 2.0
+"""Seconds that a site may miss to which the fault does nothing: probes, hosts and fault share one machine here."""
 
 
 def promised(fault: Fault, scene: Scene) -> dict[str, float | None]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from docker.errors import APIError
 
-from rehearsal import session
+from rehearsal import helpers, processes, session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -74,6 +74,14 @@ class Scene:
     def make_well(self, containers: Iterable[Container]) -> None:
         """The stand-ins answer again."""
         self._all(containers, lambda container: _write(container, SICK_FILE, "well"))
+
+    def cut_tailnet(self) -> None:
+        """Nothing carries a connection from one host to the other any more."""
+        processes.stop(self.twin, "tailnet")
+
+    def mend_tailnet(self) -> None:
+        """The private network carries connections again."""
+        helpers.wake(self.twin)
 
     def edit(self, stack: str, section: str, key: str, value: Any) -> None:  # noqa: ANN401 - any YAML value
         """Changes one value of the rehearsed stack file; the real one is not touched."""

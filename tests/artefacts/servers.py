@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,7 @@ class Given:
         command: The server and its options, as rendered.
         database: Name of the database and of its user.
         initdb: What the image passes on to PostgreSQL's `initdb`.
+        files: What the command names, by its path in the container.
         password: The user's.
         root_password: The administrator's.
     """
@@ -45,6 +46,7 @@ class Given:
     command: Sequence[str]
     database: str
     initdb: Sequence[str] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
     password: str
     root_password: str = ""
 
@@ -62,26 +64,37 @@ def need(program: str, package: str) -> str:
 def postgres(given: Given) -> Iterator[dict[str, str]]:
     """PostgreSQL on a fresh folder, made as its image makes one; yields the environment in which clients find it."""
     initdb = Path(need("initdb", "postgresql"))
-    with _folder("postgres") as folder:
-        port, data = str(_free_port()), str(folder / "data")
+    with owned_folder("postgres") as folder:
+        port, data = str(free_port()), str(folder / "data")
         environment = _environment(folder, {"PGHOST": str(folder), "PGPORT": port}, initdb.parent)
         words = folder / "password"
         words.write_text(given.password)
         flags = ["-U", given.database, f"--pwfile={words}", *given.initdb, "--no-sync", "-D", data]
         _run([str(initdb), *flags], environment, "postgres")
         places = ["-D", data, "-k", str(folder), "-h", "127.0.0.1", "-p", port]
-        server = [str(initdb.parent / given.command[0]), *given.command[1:], *places]
+        options = [_found(word, given.files, folder) for word in given.command[1:]]
+        server = [str(initdb.parent / given.command[0]), *options, *places]
         with _server(server, environment, "postgres", ["pg_isready", "-q"]):
             _run(["createdb", "-U", given.database, given.database], environment, "postgres")
             yield environment
+
+
+def _found(word: str, files: Mapping[str, str], folder: Path) -> str:
+    """An option whose file, if it names one, lies in the folder of the server."""
+    for path, text in files.items():
+        if path in word:
+            place = folder / Path(path).name
+            place.write_text(text)
+            return word.replace(path, str(place))
+    return word
 
 
 @contextlib.contextmanager
 def mariadb(given: Given) -> Iterator[dict[str, str]]:
     """MariaDB on a fresh folder with the accounts that its image makes; yields the environment of its clients."""
     server, install = need(given.command[0], "mariadb-server"), need("mariadb-install-db", "mariadb-server")
-    with _folder("mysql") as folder:
-        names = {"MYSQL_UNIX_PORT": str(folder / "socket"), "MYSQL_TCP_PORT": str(_free_port())}
+    with owned_folder("mysql") as folder:
+        names = {"MYSQL_UNIX_PORT": str(folder / "socket"), "MYSQL_TCP_PORT": str(free_port())}
         environment = _environment(folder, names, Path(server).parent)
         fresh = ["--no-defaults", f"--datadir={folder / 'data'}"]
         _run([install, *fresh, "--auth-root-authentication-method=normal", "--skip-test-db"], environment, "mysql")
@@ -98,7 +111,7 @@ def mariadb(given: Given) -> Iterator[dict[str, str]]:
 
 
 @contextlib.contextmanager
-def _folder(owner: str) -> Iterator[Path]:
+def owned_folder(owner: str) -> Iterator[Path]:
     """A folder that the server's user owns; pytest's own are closed to anybody else."""
     with tempfile.TemporaryDirectory(prefix=f"kitestacks-{owner}-") as name:
         folder = Path(name)
@@ -117,7 +130,7 @@ def _environment(folder: Path, names: Mapping[str, str], programs: Path) -> dict
     return {"PATH": path, "HOME": str(folder), "LC_ALL": "C.UTF-8", **names}
 
 
-def _as(user: str) -> dict[str, Any]:
+def as_user(user: str) -> dict[str, Any]:
     """A database refuses to be root; anybody else who runs the tests is as good as its own user."""
     return {"user": user, "group": user, "extra_groups": []} if os.geteuid() == 0 else {}
 
@@ -126,7 +139,7 @@ def _as(user: str) -> dict[str, Any]:
 def _server(command: list[str], environment: dict[str, str], user: str, ready: list[str]) -> Iterator[None]:
     with (
         tempfile.TemporaryFile("w+") as log,
-        subprocess.Popen(command, env=environment, stdout=log, stderr=log, **_as(user)) as server,
+        subprocess.Popen(command, env=environment, stdout=log, stderr=log, **as_user(user)) as server,
     ):
         try:
             end = time.monotonic() + _LIMIT
@@ -142,12 +155,12 @@ def _server(command: list[str], environment: dict[str, str], user: str, ready: l
 
 def _run(command: list[str], environment: dict[str, str], user: str, stdin: str = "") -> None:
     done = subprocess.run(
-        command, input=stdin, env=environment, capture_output=True, text=True, check=False, **_as(user)
+        command, input=stdin, env=environment, capture_output=True, text=True, check=False, **as_user(user)
     )
     assert done.returncode == 0, done.stderr or done.stdout
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -31,6 +31,7 @@ def _given(service: str, container: str, stack: str) -> servers.Given:
     return servers.Given(
         command=planned.inputs["command"],
         database=env.get("POSTGRES_DB") or env["MARIADB_DATABASE"],
+        files=words,
         initdb=shlex.split(env.get("POSTGRES_INITDB_ARGS", "")),
         password=words["/run/secrets/password"],
         root_password=words.get("/run/secrets/root-password", ""),

@@ -217,3 +217,21 @@ def test_no_secret_stands_in_clear_anywhere(deployed: Lab, rotated: Rotation, pr
     assert "[secret]" in printed["the rotation"]
     found = {where for where, text in shown.items() for secret in secrets if secret in text}
     assert not found
+
+
+def test_drill_of_a_lost_host_measures_no_more_than_was_promised_and_puts_it_back(deployed: Lab) -> None:
+    drill = [str(ROOT / ".venv/bin/python"), "-m", "kitestacks", "drill", "monk-gone", "--seconds", "8", "--json"]
+    environment = deployed.environment | {"KITESTACKS_REHEARSAL": str(deployed.twin.state)}
+    finished = subprocess.run(
+        drill, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=240
+    )
+
+    (result,) = json.loads(finished.stdout)
+    sites = {site["hostname"]: site for site in result["sites"]}
+    going_on = {name: site for name, site in sites.items() if site["promised"] is not None}
+    assert {"www.kitestacks.com", "auth.kitestacks.com", "wiki.kitestacks.com"} == set(going_on), finished.stderr
+    assert all(site["seconds"] <= site["promised"] for site in going_on.values()), going_on
+    assert all(site["returned"] for site in sites.values()), sites
+    down = [site for name, site in sites.items() if name not in going_on]
+    assert all(site["faults"] and set(site["faults"]) <= {"1033", "502"} for site in down), down
+    assert {each.attrs["State"]["Status"] for each in containers(deployed, "monk").values()} == {"running"}

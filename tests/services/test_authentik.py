@@ -218,7 +218,7 @@ def test_a_blueprint_that_authentik_could_not_read_is_refused(paths: list[str], 
 
 
 def test_without_its_database_it_is_refused(files: StackFiles) -> None:
-    files.edit("kscloud1", "services.authentik-db", None)
+    files.edit("kscloud1", "services.authentik-db", None).edit("monk", "services.authentik-db", None)
 
     with pytest.raises(ProgramError, match=r"services\.authentik: must have authentik-db on some host"):
         run_program("kscloud1", files.folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator
 
@@ -22,6 +22,7 @@ from components.secrets import Secret
 from components.service import Service, Tile
 from components.services.authentik.own_blueprints import file_of, names_differ
 from components.services.authentik_db import DATABASE
+from components.services.authentik_db.writer import DATABASE_SERVICE, NEED, primary, writer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from components.fleet import Fleet
     from components.service import ServiceArgs
 
-_DATABASE_SERVICE = "authentik-db"
 _METRICS_PORT = 9300
 _OWNER = "1000:1000"
 _SHARED_MEMORY = 512
@@ -47,6 +47,11 @@ _TRUSTED_PROXIES = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/1
 class AuthentikSettings(ServiceSettings):
     """Authentik's server and worker on one host."""
 
+    database: Literal["primary", "local"] = Field(
+        default="primary",
+        description="Which copy of authentik-db it uses, and so which one writes. primary: the one that authentik-db "
+        "names. local: the one on this host, which is promoted; said in one file, when the primary's host is gone.",
+    )
     blueprints: tuple[str, ...] = Field(
         default=(),
         description="The owner's own blueprints, .yaml files named from the project's folder; the worker applies them.",
@@ -93,12 +98,13 @@ class Authentik(Service):
 
     @classmethod
     def needs(cls, fleet: Fleet) -> tuple[Need, ...]:  # noqa: ARG003 - the same in every fleet
-        return (Need(service=_DATABASE_SERVICE, port=POSTGRES_PORT, reason="logins live in one database"),)
+        # On each host, since any copy may be the one that is to write, and the way there must not wait for a policy.
+        return (Need(service=DATABASE_SERVICE, port=POSTGRES_PORT, reason=NEED, on_each=True),)
 
     def create(self, name: str, args: ServiceArgs) -> Mapping[str, pulumi.Input[str]]:
         own = {
             "secret-key": File(content=self.secret("secret-key"), private=True),
-            "database-password": File(content=args.vault.value(_DATABASE_SERVICE, "password"), private=True),
+            "database-password": File(content=args.vault.value(DATABASE_SERVICE, "password"), private=True),
         }
         secrets = {_LOGIN: self._clients()}
         rendered = {_LOGIN: self._login()}
@@ -126,8 +132,8 @@ class Authentik(Service):
 
     def _container(self, role: str, secrets: Mapping[str, File], files: Mapping[str, File]) -> ContainerArgs:
         args = self.args
-        is_here = args.fleet.has(_DATABASE_SERVICE)
-        places = args.fleet.hosts_of(_DATABASE_SERVICE)
+        database = writer(args.fleet) or args.host.name
+        is_here = database == args.host.name
         outside = next(each.outside for each in self.metrics if each.container == f"{self.name}-{role}")
         return ContainerArgs(
             image=args.settings.image,
@@ -138,8 +144,8 @@ class Authentik(Service):
             health=["ak", "healthcheck"],
             memory=args.settings.memory,
             user="1000",
-            networks=("edge", _DATABASE_SERVICE) if is_here else ("edge",),
-            hosts={} if is_here else {_DATABASE_SERVICE: args.fleet.private_address(places[0])},
+            networks=("edge", DATABASE_SERVICE) if is_here else ("edge",),
+            hosts={} if is_here else {DATABASE_SERVICE: args.fleet.private_address(database)},
             ports={_METRICS_PORT: outside} if outside in args.fleet.ports_for_others(self.name) else {},
             shared_memory=_SHARED_MEMORY,
         )
@@ -148,7 +154,7 @@ class Authentik(Service):
         hosts = sorted(stack.host.tailscale_address for stack in self.args.fleet.stacks.values())
         given = {
             "SECRET_KEY": f"file://{SECRETS}/secret-key",
-            "POSTGRESQL__HOST": _DATABASE_SERVICE,
+            "POSTGRESQL__HOST": DATABASE_SERVICE,
             "POSTGRESQL__PORT": str(POSTGRES_PORT),
             "POSTGRESQL__NAME": DATABASE,
             "POSTGRESQL__USER": DATABASE,
@@ -190,7 +196,8 @@ class Authentik(Service):
 def _administrators_host(fleet: Fleet) -> str:
     """The one host that makes the first administrator: the database's, if Authentik stands there too."""
     hosts = fleet.hosts_of(LOGIN_SERVICE)
-    return next((host for host in fleet.hosts_of(_DATABASE_SERVICE) if host in hosts), hosts[0])
+    database = primary(fleet)
+    return database if database in hosts else hosts[0]
 
 
 SERVICE = Authentik
