@@ -491,7 +491,9 @@ def test_restic_and_its_server_are_built_in_the_versions_of_the_images(checkout:
         "print(restic.RESTIC.ensure(Console()), restic.REST_SERVER.ensure(Console()))"
     )
 
-    assert checkout.python(script) == f"{checkout.engine.with_name('restic')} {checkout.engine.with_name('rest-server')}"
+    assert (
+        checkout.python(script) == f"{checkout.engine.with_name('restic')} {checkout.engine.with_name('rest-server')}"
+    )
     for program, (_, version), image in (
         ("restic", versions.RESTIC_MODULE, f"FROM restic/restic:{versions.RESTIC_MODULE[1][1:]}"),
         ("rest-server", versions.REST_SERVER_MODULE, f"restic/rest-server:{versions.REST_SERVER_MODULE[1][1:]}"),

@@ -19,6 +19,8 @@ CONFIG = "/etc/prometheus/prometheus.yml"
 NODE = 'job="node",host="monk"'
 FULL = f'{{{NODE},mountpoint="/",fstype="ext4"}}'
 
+SAVED = f'{{{NODE},service="bookstack"}}'
+
 
 def check(*arguments: str | Path, cwd: Path) -> str:
     program = promtool.find()
@@ -105,6 +107,12 @@ def series(name: str, values: str) -> dict[str, str]:
         ),
         ("TargetDown", [series('up{job="litellm",host="monk",container="litellm"}', "0x30")], 6),
         ("LoginFailing", [series('up{job="login",instance="auth.kitestacks.com"}', "0x30")], 3),
+        ("BackupTooOld", [series(f"kitestacks_backup_success_timestamp_seconds{SAVED}", "0x2300")], 2300),
+        ("BackupFailed", [series(f"kitestacks_backup_failed{SAVED}", "1x30")], 12),
+        ("BackupDamaged", [series(f"kitestacks_backup_check_failed{{{NODE}}}", "1x30")], 12),
+        ("BackupUnchecked", [series(f"kitestacks_backup_check_success_timestamp_seconds{{{NODE}}}", "1x22000")], 22000),
+        ("RestoreNotProven", [series(f"kitestacks_restore_proven_timestamp_seconds{SAVED}", "1x66000")], 66000),
+        ("RestoreDrillFailed", [series(f"kitestacks_restore_drill_failed{SAVED}", "1x30")], 12),
         ("TunnelDown", [series('cloudflared_tunnel_ha_connections{host="monk",container="cloudflared"}', "0x30")], 4),
     ],
 )
@@ -125,6 +133,13 @@ def test_what_is_well_raises_none(tmp_path: Path) -> None:
         series(f"node_memory_MemAvailable_bytes{{{NODE}}}", "50x600"),
         series(f"node_memory_MemTotal_bytes{{{NODE}}}", "100x600"),
         series('cloudflared_tunnel_ha_connections{host="monk",container="cloudflared"}', "4x600"),
+    ]
+    well += [
+        series(f"kitestacks_backup_success_timestamp_seconds{SAVED}", "0x600"),
+        series(f"kitestacks_backup_failed{SAVED}", "0x600"),
+        series(f"kitestacks_backup_check_failed{{{NODE}}}", "0x600"),
+        series(f"kitestacks_restore_drill_failed{SAVED}", "0x600"),
+        series(f"kitestacks_restore_proven_timestamp_seconds{SAVED}", "0x600"),
     ]
     fires(tmp_path, well, 590, set())
 
