@@ -152,7 +152,63 @@ EDGE = (
         action="docker restart {{ $labels.container }}; the runbook goes on under Tunnel down.",
     ),
 )
-GROUPS = {"hosts": HOSTS, "services": SERVICES, "replication": REPLICATION, "edge": EDGE}
+BACKUPS = (
+    Alert(
+        name="BackupTooOld",
+        expression="time() - kitestacks_backup_success_timestamp_seconds > 36 * 3600",
+        lasting="30m",
+        severity="critical",
+        summary="{{ $labels.service }} on {{ $labels.host }} has no whole backup of the last 36 hours",
+        action="python3 -m kitestacks backup status -s {{ $labels.host }} says why.",
+    ),
+    Alert(
+        name="BackupFailed",
+        expression="kitestacks_backup_failed == 1",
+        lasting="10m",
+        severity="warning",
+        summary="The last backup of {{ $labels.service }} on {{ $labels.host }} failed",
+        action="python3 -m kitestacks backup status -s {{ $labels.host }} says why; docs/backup.md goes on.",
+    ),
+    Alert(
+        name="BackupDamaged",
+        expression="kitestacks_backup_check_failed == 1",
+        lasting="10m",
+        severity="critical",
+        summary="The backup of {{ $labels.host }} is damaged, or could not be checked",
+        action="python3 -m kitestacks backup check -s {{ $labels.host }} says more; prune nothing until it is whole.",
+    ),
+    Alert(
+        name="BackupUnchecked",
+        expression="time() - (kitestacks_backup_check_success_timestamp_seconds > 0) > 15 * 86400",
+        lasting="1h",
+        severity="warning",
+        summary="The backup of {{ $labels.host }} was not found whole for two weeks",
+        action="python3 -m kitestacks backup check -s {{ $labels.host }}",
+    ),
+    Alert(
+        name="RestoreNotProven",
+        expression="time() - (kitestacks_restore_proven_timestamp_seconds > 0) > 45 * 86400",
+        lasting="1h",
+        severity="warning",
+        summary="No restore of {{ $labels.service }} on {{ $labels.host }} was proven for 45 days",
+        action="python3 -m kitestacks restore-drill {{ $labels.service }} -s {{ $labels.host }}",
+    ),
+    Alert(
+        name="RestoreDrillFailed",
+        expression="kitestacks_restore_drill_failed == 1",
+        lasting="10m",
+        severity="critical",
+        summary="The backup of {{ $labels.service }} on {{ $labels.host }} did not come back in the last drill",
+        action="python3 -m kitestacks restore-drill {{ $labels.service }} -s {{ $labels.host }} says why.",
+    ),
+)
+GROUPS = {
+    "hosts": HOSTS,
+    "services": SERVICES,
+    "replication": REPLICATION,
+    "edge": EDGE,
+    "backups": BACKUPS,
+}
 
 
 def render() -> str:

@@ -18,6 +18,8 @@ NODE = 'job="node",host="monk"'
 FIGURES = 'file="/textfile/bookstack/replication.prom"'
 FULL = f'{{{NODE},mountpoint="/",fstype="ext4"}}'
 
+SAVED = f'{{{NODE},service="bookstack"}}'
+
 
 def check(*arguments: str | Path, cwd: Path) -> str:
     program = promtool.find()
@@ -114,6 +116,12 @@ def replication(*, stopped: int = 0, connected: int = 1, lag: int = 0) -> list[d
         ("ReplicationCutOff", replication(stopped=0, connected=0), 31),
         ("ReplicationLate", replication(lag=400), 12),
         ("ReplicationUnknown", [series(f"node_textfile_mtime_seconds{{{NODE},{FIGURES}}}", "0x30")], 20),
+        ("BackupTooOld", [series(f"kitestacks_backup_success_timestamp_seconds{SAVED}", "0x2300")], 2300),
+        ("BackupFailed", [series(f"kitestacks_backup_failed{SAVED}", "1x30")], 12),
+        ("BackupDamaged", [series(f"kitestacks_backup_check_failed{{{NODE}}}", "1x30")], 12),
+        ("BackupUnchecked", [series(f"kitestacks_backup_check_success_timestamp_seconds{{{NODE}}}", "1x22000")], 22000),
+        ("RestoreNotProven", [series(f"kitestacks_restore_proven_timestamp_seconds{SAVED}", "1x66000")], 66000),
+        ("RestoreDrillFailed", [series(f"kitestacks_restore_drill_failed{SAVED}", "1x30")], 12),
         ("TunnelDown", [series('cloudflared_tunnel_ha_connections{host="monk",container="cloudflared"}', "0x30")], 4),
     ],
 )
@@ -136,6 +144,13 @@ def test_what_is_well_raises_none(tmp_path: Path) -> None:
         series('cloudflared_tunnel_ha_connections{host="monk",container="cloudflared"}', "4x600"),
         series(f"node_textfile_mtime_seconds{{{NODE},{FIGURES}}}", "0+60x600"),
         *replication(),
+    ]
+    well += [
+        series(f"kitestacks_backup_success_timestamp_seconds{SAVED}", "0x600"),
+        series(f"kitestacks_backup_failed{SAVED}", "0x600"),
+        series(f"kitestacks_backup_check_failed{{{NODE}}}", "0x600"),
+        series(f"kitestacks_restore_drill_failed{SAVED}", "0x600"),
+        series(f"kitestacks_restore_proven_timestamp_seconds{SAVED}", "0x600"),
     ]
     fires(tmp_path, well, 590, set())
 
