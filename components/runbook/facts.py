@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from components.edge.promises import Kind
 from components.services.cloudflared import Cloudflared
+from components.settings import service_class
 from components.sites import site_reports
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Facts:
         connectors: The containers of the tunnels on a host with shared sites.
         services: Every service of the fleet, by the hosts that it stands on.
         shared_site: A site on several hosts, to ask who answers; empty without one.
+        fixed: The secrets that encrypt data, and can't be made anew, as `<service>.<name>`.
     """
 
     hosts: tuple[HostFacts, ...]
@@ -69,6 +71,7 @@ class Facts:
     connectors: str
     services: dict[str, tuple[str, ...]]
     shared_site: str
+    fixed: tuple[str, ...]
 
     @property
     def login_database(self) -> bool:
@@ -106,6 +109,14 @@ def facts_of(fleet: Fleet) -> Facts:
         connectors=" ".join(each.container for each in Cloudflared.metrics[: 2 if shared else 1]),
         services={name: fleet.hosts_of(name) for _, name, _ in fleet.blocks()},
         shared_site=shared[0] if shared else "",
+        fixed=tuple(
+            dict.fromkeys(
+                f"{name}.{key}"
+                for _, name, _ in fleet.blocks()
+                for key, secret in service_class(name).secrets.items()
+                if secret.fixed
+            )
+        ),
     )
 
 
