@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from components.edge.promises import Kind
 from components.services.bookstack.replication import Ring
 from components.services.cloudflared import Cloudflared
+from components.settings import service_class
 from components.sites import site_reports
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Facts:
         services: Every service of the fleet, by the hosts that it stands on.
         shared_site: A site on several hosts, to ask who answers; empty without one.
         wiki_ring: The two hosts whose wikis follow each other, if any do.
+        fixed: The secrets that encrypt data, and can't be made anew, as `<service>.<name>`.
     """
 
     hosts: tuple[HostFacts, ...]
@@ -74,6 +76,7 @@ class Facts:
     services: dict[str, tuple[str, ...]]
     shared_site: str
     wiki_ring: Ring | None
+    fixed: tuple[str, ...]
 
     @property
     def login_database(self) -> bool:
@@ -112,6 +115,14 @@ def facts_of(fleet: Fleet) -> Facts:
         services={name: fleet.hosts_of(name) for _, name, _ in fleet.blocks()},
         shared_site=shared[0] if shared else "",
         wiki_ring=Ring.of(fleet),
+        fixed=tuple(
+            dict.fromkeys(
+                f"{name}.{key}"
+                for _, name, _ in fleet.blocks()
+                for key, secret in service_class(name).secrets.items()
+                if secret.fixed
+            )
+        ),
     )
 
 
