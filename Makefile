@@ -3,7 +3,7 @@
 PYTHON ?= python3
 KITESTACKS := $(PYTHON) -m kitestacks
 
-.PHONY: help doctor toolchain rehearsal rehearsal-status rehearsal-down drill test test-apps lint sites schema runbook bench
+.PHONY: help doctor toolchain rehearsal rehearsal-status rehearsal-down deploy drill test test-apps lint sites schema runbook bench
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -22,6 +22,9 @@ rehearsal-status: ## what runs in the rehearsal, and which sites answer
 
 rehearsal-down: ## take away everything that the rehearsal made
 	@$(KITESTACKS) rehearsal down
+
+deploy: ## update the hosts one by one: no shared site loses both, and data goes back with a version that fails
+	@$(KITESTACKS) deploy
 
 drill: ## take parts away in the rehearsal and measure who answers (one alone: FAULT=monk-gone)
 	@$(KITESTACKS) drill $(FAULT)

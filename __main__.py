@@ -7,7 +7,7 @@ from typing import Any
 
 import pulumi
 
-from components import contract, guards, sites
+from components import contract, deployed, guards, sites
 from components.edge import Edge, foundation_of
 from components.fleet import Fleet
 from components.graph import Graph
@@ -46,6 +46,7 @@ async def main() -> dict[str, Any]:
     outputs |= tailnet.outputs() if tailnet else {}
     return outputs | {
         "sites": {report.hostname: report.output() for report in reports},
+        deployed.OUTPUT: deployed.output(fleet),
         guards.OUTPUT: guards.Kept.of(fleet).output(),
         "passwords": pulumi.Output.secret(vault.passwords()),
     }

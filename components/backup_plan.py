@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from components.errors import Problem
+from components.metrics import LEFT_FOR_PROMETHEUS
 from components.types import duration_seconds
 
 if TYPE_CHECKING:
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 SERVICE = "backup"
 SERVER = "backup-server"
 SERVER_PORT = 8000
-METRICS_FOLDER = "node-exporter"
-"""Below the data root: where Node Exporter finds figures that others leave for it."""
+METRICS_FOLDER = f"{LEFT_FOR_PROMETHEUS}/{SERVICE}"
 _EXPORTER = "node-exporter"
 
 

@@ -15,6 +15,7 @@ import pulumi
 from pulumi.runtime.settings import get_root_directory
 
 from components.backup import Engine
+from components.deployed import images_of
 from components.errors import Problem, ProgramError
 from components.force import FORCE, is_forced
 from components.foundation import outputs_of
@@ -79,11 +80,7 @@ def _kept(name: str, root: str, settings: Any) -> KeptService | None:  # noqa: A
     service = service_class(name)
     if service.backup.disposable or not service.folders:
         return None
-    images = {
-        (field.alias or key): getattr(settings, key)
-        for key, field in type(settings).model_fields.items()
-        if key == "image" or key.endswith("_image")
-    }
+    images = images_of(settings)
     engines = [dump.engine for dump in service.backup.dumps if dump.engine is not Engine.SQLITE]
     at = "database-image" if "database-image" in images else "image"
     return KeptService(

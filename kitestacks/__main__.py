@@ -36,6 +36,7 @@ COMMANDS = {
     "toolchain": Command("toolchain.command", "get the Pulumi engine and the Docker provider", "toolchain"),
     "rehearsal": Command("rehearsal.command", "bring both hosts up on this machine", "rehearsal up"),
     "drill": Command("rehearsal.drill.command", "take parts away and measure who answers", "drill monk-gone"),
+    "deploy": Command("kitestacks.deploy", "update the hosts one by one, with a way back for data", "deploy"),
     "orphans": Command("kitestacks.orphans", "find what an interrupted update left behind", "orphans -s monk"),
     "backup": Command("kitestacks.backup_command", "what is saved; save, check or prune", "backup status -s monk"),
     "restore": Command("kitestacks.restore", "bring a service back", "restore bookstack -s monk --dry-run"),

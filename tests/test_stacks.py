@@ -38,13 +38,13 @@ def test_containers_match_their_golden_file(stack: str, golden: Golden) -> None:
 def test_foundation_puts_out_what_other_hosts_read_and_keeps_the_tokens_secret() -> None:
     outputs = _run("kscloud1").outputs
 
-    assert set(outputs) == {"foundation", "kept", "passwords", "sites", "tailnet"}
+    assert set(outputs) == {"foundation", "images", "kept", "passwords", "sites", "tailnet"}
     assert isinstance(outputs["foundation"], pulumi.Output)
     assert outputs["sites"]["www.kitestacks.com"]["hosts"] == ["monk", "kscloud1"]
 
 
 def test_another_host_puts_out_no_foundation() -> None:
-    assert set(_run("monk").outputs) == {"kept", "passwords", "sites"}
+    assert set(_run("monk").outputs) == {"images", "kept", "passwords", "sites"}
 
 
 def _readable(inputs: dict[str, Any]) -> dict[str, Any]:

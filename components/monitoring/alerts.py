@@ -99,6 +99,41 @@ SERVICES = (
         action="docker ps and docker logs on that host.",
     ),
 )
+_WIKI_RUNBOOK = "The runbook goes on under Wiki replication stopped."
+REPLICATION = (
+    Alert(
+        name="ReplicationStopped",
+        expression="mariadb_replication_stopped == 1",
+        lasting="2m",
+        severity="critical",
+        summary="The wiki's database on {{ $labels.host }} no longer follows the other host's",
+        action=_WIKI_RUNBOOK,
+    ),
+    Alert(
+        name="ReplicationCutOff",
+        expression="mariadb_replication_connected == 0 and mariadb_replication_stopped == 0",
+        lasting="30m",
+        severity="warning",
+        summary="The wiki's database on {{ $labels.host }} hears nothing from the other host",
+        action=f"It goes on by itself when the other host answers: docker ps there, then Tailscale. {_WIKI_RUNBOOK}",
+    ),
+    Alert(
+        name="ReplicationLate",
+        expression="mariadb_replication_lag_seconds > 300",
+        lasting="10m",
+        severity="warning",
+        summary="The wiki's database on {{ $labels.host }} is {{ $value }} seconds behind",
+        action=f"docker stats bookstack-db: too little memory or a slow disk. {_WIKI_RUNBOOK}",
+    ),
+    Alert(
+        name="ReplicationUnknown",
+        expression='time() - node_textfile_mtime_seconds{file=~".*/replication.prom"} > 600',
+        lasting="5m",
+        severity="warning",
+        summary="The wiki's database on {{ $labels.host }} has said nothing of its replication for ten minutes",
+        action="bookstack-db does not run, or is sick: docker restart bookstack-db && docker restart bookstack",
+    ),
+)
 EDGE = (
     Alert(
         name="LoginFailing",
@@ -167,7 +202,7 @@ BACKUPS = (
         action="python3 -m kitestacks restore-drill {{ $labels.service }} -s {{ $labels.host }} says why.",
     ),
 )
-GROUPS = {"hosts": HOSTS, "services": SERVICES, "edge": EDGE, "backups": BACKUPS}
+GROUPS = {"hosts": HOSTS, "services": SERVICES, "replication": REPLICATION, "edge": EDGE, "backups": BACKUPS}
 
 
 def render() -> str:

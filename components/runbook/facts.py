@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.edge.promises import Kind
+from components.services.bookstack.replication import Ring
 from components.services.cloudflared import Cloudflared
 from components.sites import site_reports
 
@@ -63,6 +64,7 @@ class Facts:
         connectors: The containers of the tunnels on a host with shared sites.
         services: Every service of the fleet, by the hosts that it stands on.
         shared_site: A site on several hosts, to ask who answers; empty without one.
+        wiki_ring: The two hosts whose wikis follow each other, if any do.
     """
 
     hosts: tuple[HostFacts, ...]
@@ -70,6 +72,7 @@ class Facts:
     connectors: str
     services: dict[str, tuple[str, ...]]
     shared_site: str
+    wiki_ring: Ring | None
 
     @property
     def login_database(self) -> bool:
@@ -107,6 +110,7 @@ def facts_of(fleet: Fleet) -> Facts:
         connectors=" ".join(each.container for each in Cloudflared.metrics[: 2 if shared else 1]),
         services={name: fleet.hosts_of(name) for _, name, _ in fleet.blocks()},
         shared_site=shared[0] if shared else "",
+        wiki_ring=Ring.of(fleet),
     )
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.backup import Backup
-from components.backup_plan import METRICS_FOLDER
 from components.folders import DataFolder
 from components.host import ContainerArgs, Mount
-from components.metrics import Metrics
+from components.metrics import LEFT_FOR_PROMETHEUS, Metrics
 from components.model import StateClass
 from components.service import Service
 
@@ -33,7 +32,7 @@ class NodeExporter(Service):
 
     state = StateClass.STATELESS
     backup = Backup(disposable="it keeps nothing")
-    folders = (DataFolder(path=METRICS_FOLDER, mode="0755"),)
+    folders = (DataFolder(path=LEFT_FOR_PROMETHEUS, mode="0755"),)
     metrics = (Metrics(container="", port=PORT, outside=PORT),)
 
     def create(self, name: str, args: ServiceArgs) -> Mapping[str, pulumi.Input[str]]:
@@ -50,10 +49,11 @@ class NodeExporter(Service):
                     f"--web.listen-address={address}",
                     "--collector.filesystem.mount-points-exclude=^/(dev|proc|run|sys|var/lib/docker/.+)($|/)",
                     f"--collector.textfile.directory={_LEFT_BY_OTHERS}",
+                    f"--collector.textfile.directory={_LEFT_BY_OTHERS}/*",
                 ],
                 mounts=[
                     Mount(source=root, target="/host", read_only=True, propagation=propagation),
-                    Mount(source=self.data(METRICS_FOLDER), target=_LEFT_BY_OTHERS, read_only=True),
+                    Mount(source=self.data(LEFT_FOR_PROMETHEUS), target=_LEFT_BY_OTHERS, read_only=True),
                 ],
                 health=["wget", "-q", "--spider", f"http://{address}/metrics"],
                 memory=args.settings.memory,

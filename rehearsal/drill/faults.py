@@ -58,6 +58,7 @@ def known(home: str = "monk", cloud: str = "kscloud1") -> dict[str, Fault]:
             _tailnet_cut(),
             _restart(home, cloud),
             _mode(cloud, home),
+            _upgrade(cloud, home),
         )
     }
 
@@ -182,6 +183,38 @@ def _mode(foundation: str, other: str) -> Fault:
         back="the setting of before, and `pulumi up`",
         lasts=5.0,
     )
+
+
+def _upgrade(*hosts: str) -> Fault:
+    """No fault at all but the commonest change: done right, visitors notice nothing."""
+
+    def strike(scene: Scene) -> None:
+        newer = f"{scene.twin.installation}-portal:newer"
+        scene.tag(hosts[0], "portal", newer)
+        for host in hosts:
+            scene.set_image(host, "portal", f"{scene.image(host, 'portal')}{_NEWER}", newer)
+        scene.roll(*hosts)
+
+    def mend(scene: Scene) -> None:
+        for host in hosts:
+            scene.set_image(host, "portal", scene.image(host, "portal").removesuffix(_NEWER))
+        scene.roll(*hosts)
+        scene.untag(f"{scene.twin.installation}-portal:newer")
+
+    return Fault(
+        name="upgrade",
+        title="the portal gets another image on every host",
+        promises=tuple(f"copy on {host} sick" for host in hosts),
+        strike=strike,
+        mend=mend,
+        back="the image of before, and `make deploy`",
+        service="portal",
+        lasts=1.0,
+    )
+
+
+_NEWER = "-newer"
+"""What a drilled image's tag ends with."""
 
 
 def _declared_mode() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
@@ -9,9 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from docker.errors import APIError
+from docker.errors import APIError, ImageNotFound
 
-from rehearsal import helpers, processes, session
+from components.fleet_files import fleet_of_files
+from kitestacks.deploying.engine import Engine
+from kitestacks.deploying.host import deploy
+from rehearsal import engine, helpers, processes, session
+from rehearsal.sites import ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -93,6 +98,49 @@ class Scene:
         else:
             block[key] = value
         file.write_text(yaml.safe_dump(document, sort_keys=False))
+
+    def image(self, stack: str, service: str) -> str:
+        """The image that the rehearsed stack file names for a service."""
+        return str(self._services(stack)[service]["image"])
+
+    def set_image(self, stack: str, service: str, image: str, local: str | None = None) -> None:
+        """Names another image in the rehearsed stack file; `local` is what stands for it here."""
+        block = self._services(stack)[service]
+        self.edit(stack, "services", service, block | {"image": image})
+        if local is not None:
+            self.edit(stack, "images", image, local)
+
+    def tag(self, stack: str, service: str, name: str) -> None:
+        """Gives the image that a service runs a second local name."""
+        (container,) = self.containers(stack, service)
+        container.image.tag(*name.rsplit(":", 1))
+
+    def untag(self, name: str) -> None:
+        """Takes a local name away, if it is there."""
+        with contextlib.suppress(ImageNotFound):
+            self.daemon.client.images.remove(name, noprune=True)
+
+    def roll(self, *stacks: str) -> None:
+        """What `make deploy` does to these hosts, in this order."""
+        run = Engine(
+            program=str(self.tools.engine),
+            files=self.twin.project,
+            variables=engine.environment(self.twin, self.tools),
+            logs=self.twin.logs,
+        )
+        deploy(
+            list(stacks),
+            lambda host: fleet_of_files(self.twin.project, host),
+            run,
+            self.console,
+            asked=lambda _: True,
+            ask=lambda hostname, path: ask(self.twin, hostname, path).good,
+        )
+
+    def _services(self, stack: str) -> dict[str, Any]:
+        document = yaml.safe_load((self.twin.project / f"Pulumi.{stack}.yaml").read_text())
+        found: dict[str, Any] = document["config"]["kitestacks:services"]
+        return found
 
     def deploy(self, stack: str) -> None:
         """`pulumi up` for one host."""

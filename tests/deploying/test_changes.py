@@ -1,0 +1,81 @@
+"""What a deployment changes, and how a stack file gets its old images back without losing a comment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from components import deployed, guards
+from kitestacks.deploying.changes import changes_of, with_old_images
+from kitestacks.deploying.host import in_order
+from tests.stack_files import ROOT
+
+if TYPE_CHECKING:
+    from components.fleet import Fleet
+    from tests.stack_files import StackFiles
+
+
+def outputs(fleet: Fleet) -> dict[str, Any]:
+    return {deployed.OUTPUT: deployed.output(fleet), guards.OUTPUT: guards.Kept.of(fleet).output()}
+
+
+def test_nothing_changes_without_an_edit(files: StackFiles) -> None:
+    fleet = files.fleet("monk")
+
+    assert changes_of(fleet, outputs(fleet)) == ()
+
+
+def test_stack_that_was_never_deployed_has_nothing_to_save(files: StackFiles) -> None:
+    assert changes_of(files.fleet("monk"), {}) == ()
+
+
+def test_changed_image_of_a_service_with_data_brings_its_folders_and_databases(files: StackFiles) -> None:
+    before = outputs(files.fleet("monk"))
+    files.edit("monk", "services.bookstack.database-image", "mariadb:12.3.3-noble")
+
+    (change,) = changes_of(files.fleet("monk"), before)
+
+    assert change.service == "bookstack"
+    assert change.old == {"database-image": "mariadb:12.3.2-noble"}
+    assert change.new == {"database-image": "mariadb:12.3.3-noble"}
+    assert "/home/kite/kitestacks-live/docker/bookstack-db" in change.folders
+    assert [dump.container for dump in change.dumps] == ["bookstack-db"]
+    assert change.paths == ("services.bookstack.database-image",)
+
+
+@pytest.mark.parametrize("service", ["portal", "prometheus"])
+def test_changed_image_of_a_service_without_data_worth_keeping_saves_nothing(service: str, files: StackFiles) -> None:
+    before = outputs(files.fleet("monk"))
+    image = before[deployed.OUTPUT][service]["image"]
+    files.edit("monk", f"services.{service}.image", f"{image}-other")
+
+    (change,) = changes_of(files.fleet("monk"), before)
+
+    assert (change.service, change.folders, change.dumps) == (service, (), ())
+
+
+def test_service_that_is_new_or_gone_is_no_change_of_an_image(files: StackFiles) -> None:
+    before = outputs(files.fleet("monk"))
+    files.edit("monk", "services.kavita", None)
+    del before[deployed.OUTPUT]["grafana"]
+
+    assert changes_of(files.fleet("monk"), before) == ()
+
+
+def test_old_images_go_back_and_every_other_character_stays(files: StackFiles) -> None:
+    before = outputs(files.fleet("monk"))
+    real = (ROOT / "Pulumi.monk.yaml").read_text()
+    newer = real.replace("mariadb:12.3.2-noble", '"mariadb:12.3.3-noble"  # newer', 1)
+    newer = newer.replace("portainer/portainer-ce:2.39.6-alpine", "portainer/portainer-ce:2.40.0-alpine")
+    (files.folder / "Pulumi.monk.yaml").write_text(newer)
+
+    text = with_old_images(newer, changes_of(files.fleet("monk"), before))
+
+    assert text == real.replace("mariadb:12.3.2-noble", "mariadb:12.3.2-noble  # newer", 1)
+
+
+def test_foundation_comes_first(files: StackFiles) -> None:
+    files.add_host("attic")
+
+    assert in_order(files.fleet("monk")) == ["kscloud1", "attic", "monk"]
