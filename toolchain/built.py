@@ -1,4 +1,4 @@
-"""Programs that are built from one Go module whenever they are wanted, and kept: Caddy, promtool, restic and its server."""
+"""Programs that are built from one Go module each when they are wanted, and kept: Caddy, promtool, restic."""
 
 from __future__ import annotations
 

@@ -25,7 +25,6 @@ NEEDS_THE_REAL_THING = (
     "docker image prune",
     "pulumi login",
     "git pull",
-    "python3 -m kitestacks restore",
 )
 """Commands that no rehearsal plays: they need the real network, machine, image or account. The runbook lists them."""
 LOGIN_DATABASE = "authentik-db"

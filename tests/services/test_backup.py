@@ -109,9 +109,9 @@ def test_schedule_is_the_settings(files: StackFiles) -> None:
     )
 
     assert crontab.splitlines() == [
-        "0 1 * * * python3 -m components.backup_runner save",
-        "15 4 * * 0 python3 -m components.backup_runner check",
-        "15 5 1 * * python3 -m components.backup_runner drill",
+        "0 1 * * * python3 -m components.backup_runner --wait save",
+        "15 4 * * 0 python3 -m components.backup_runner --wait check",
+        "15 5 1 * * python3 -m components.backup_runner --wait drill",
     ]
 
 

@@ -32,7 +32,7 @@ _CRONTAB = "/etc/backup/crontab"
 _PLAN = "/etc/backup/plan.json"
 _SECRETS = "/run/secrets"
 _SOCKET = "/var/run/docker.sock"
-_RUN = "python3 -m components.backup_runner"
+_RUN = "python3 -m components.backup_runner --wait"
 _CAPABILITIES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER")
 """It reads every service's folder, and writes it back with its owners."""
 
