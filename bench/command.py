@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import fleets, generated, imports, world
+from bench import added, fleets, generated, imports, world
 from bench.comparison import compare
 from bench.report import Report
 from kitestacks.console import Console
@@ -38,13 +38,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measures, prints, and judges nothing: another machine has other seconds, and only ratios can be compared."""
     console = Console()
-    comparisons = [*_real(console, args.runs), *(_generated(console, size, args.runs) for size in args.sizes)]
+    real = list(_real(console, args.runs))
+    backups = added.measure(console, real, args.runs)
+    comparisons = [*real, *(_generated(console, size, args.runs) for size in args.sizes)]
     with console.step(f"import {_PACKAGE[0]}"):
         imported = imports.measure(*_PACKAGE, args.runs)
     with console.step("check large fleets"):
         large = [fleets.measure(hosts, sites, args.runs) for hosts, sites in fleets.SIZES]
     report = Report(
-        runs=args.runs, processors=os.cpu_count() or 1, comparisons=comparisons, imported=imported, fleets=large
+        runs=args.runs,
+        processors=os.cpu_count() or 1,
+        comparisons=comparisons,
+        imported=imported,
+        fleets=large,
+        backups=backups,
     )
     if args.json:
         console.result(report.to_json())

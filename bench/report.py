@@ -14,6 +14,7 @@ from bench.comparison import COMMANDS, growths, ratios
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from bench.added import Added
     from bench.comparison import Comparison, Growth
     from bench.fleets import Fleet
     from bench.imports import Import
@@ -34,6 +35,7 @@ class Report:
         comparisons: The stacks, the generated ones last and by size.
         imported: The provider package that is not imported.
         fleets: Large fleets, by size.
+        backups: What backups add, by host.
     """
 
     runs: int
@@ -41,6 +43,7 @@ class Report:
     comparisons: Sequence[Comparison]
     imported: Import
     fleets: Sequence[Fleet] = ()
+    backups: Sequence[Added] = ()
 
     def to_json(self) -> str:
         """The figures and their ratios; seconds and MiB."""
@@ -59,6 +62,7 @@ class Report:
             "growth": [asdict(each) for each in growths(self.comparisons)],
             "import": asdict(self.imported),
             "fleets": [asdict(each) for each in self.fleets],
+            "backups": [asdict(each) for each in self.backups],
         }
         return json.dumps(document, indent=2)
 
@@ -72,7 +76,7 @@ class Report:
         terminal.print(_costs(self.comparisons))
         for each in growths(self.comparisons):
             terminal.print(_growth(each))
-        for line in (*self._refresh(), self._import(), *self._fleets()):
+        for line in (*self._refresh(), self._import(), *self._fleets(), *self._backups()):
             terminal.print(line, soft_wrap=True)
 
     def _refresh(self) -> Iterator[str]:
@@ -97,6 +101,15 @@ class Report:
             yield (
                 f"contract of {each.hosts} hosts with {each.sites} sites: stack files read in {each.read:.2f} s, "
                 f"checked in {each.checked:.2f} s ({1000 * each.checked / each.sites:.2f} ms a site)"
+            )
+
+    def _backups(self) -> Iterator[str]:
+        for each in self.backups:
+            times = ratios(each.preview, each.without)
+            yield (
+                f"backups on {each.stack}: {each.containers} containers that may take {each.mebibytes} MiB; "
+                f"preview {each.preview.seconds:.2f} s, without them {each.without.seconds:.2f} s: "
+                f"x{times.seconds:.2f}, processor x{times.processor:.2f}"
             )
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SERVICE = "backup"
 SERVER = "backup-server"
 SERVER_PORT = 8000
+METRICS_FOLDER = f"{LEFT_FOR_PROMETHEUS}/{SERVICE}"
 _EXPORTER = "node-exporter"
 
 

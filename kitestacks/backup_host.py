@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -97,8 +98,9 @@ class BackupHost:
         ):
             assert running.stdin is not None  # noqa: S101 - both are pipes
             assert running.stdout is not None  # noqa: S101
-            running.stdin.write(stdin)
-            running.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # it ended without listening, and says why
+                running.stdin.write(stdin)
+                running.stdin.close()
             for line in running.stdout:
                 lines.append(line.rstrip())
                 console.line(f"  {lines[-1]}")

@@ -338,4 +338,8 @@ def test_tiny_run(own_tmp: Path, capsys: pytest.CaptureFixture[str]) -> None:
             assert set(ours) == set(theirs) == set(each["ratios"][name]) == {"seconds", "processor", "mebibytes"}
             assert each["ratios"][name]["seconds"] == pytest.approx(ours["seconds"] / theirs["seconds"])
         assert each["refresh"]["seconds"] > 0
+    added = {each["stack"]: each for each in document["backups"]}
+    assert list(added) == ["kscloud1", "monk"]
+    assert {(each["containers"], each["mebibytes"]) for each in added.values()} == {(2, 1280)}
+    assert all(each["without"]["seconds"] > 0 for each in added.values())
     assert not list(own_tmp.iterdir())

@@ -1,4 +1,4 @@
-"""Programs that are built from one Go module when they are wanted, and kept: Caddy, promtool, restic, its server."""
+"""Programs that are built from one Go module each when they are wanted, and kept: Caddy, promtool, restic."""
 
 from __future__ import annotations
 

@@ -125,22 +125,23 @@ def main(arguments: list[str]) -> int:
             return work(plan, args)
         plan.own.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (plan.own / "lock").open("w") as lock:
-            _take(lock.fileno())
+            _take(lock.fileno(), wait=args.wait)
             return work(plan, args)
     except (BackupError, OSError) as error:
         _say(f"failed: {error}")
         return 1
 
 
-def _take(lock: int) -> None:
+def _take(lock: int, *, wait: bool) -> None:
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         raise BackupError("another run is under way; it is seen with: docker top backup") from None
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="backup_runner")
+    parser.add_argument("--wait", action="store_true", help="wait for another run to end, as the schedule does")
     words = parser.add_subparsers(required=True)
     for name, work in (("save", _save), ("drill", _drill)):
         word = words.add_parser(name)

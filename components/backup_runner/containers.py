@@ -116,6 +116,7 @@ class Scratch:
         docker(
             *("run", "-d", "--name", self.name, "--network", "none", "--user", user),
             *("--cap-drop", "ALL", "--security-opt", "no-new-privileges:true", "--shm-size", "128m"),
+            *("--memory", str(real["HostConfig"]["Memory"])),
             *("-v", f"{self._plan.root}/{folder}:{target}"),
             *(part for setting in settings for part in ("-e", setting)),
             real["Config"]["Image"],

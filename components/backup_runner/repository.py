@@ -190,16 +190,18 @@ class Repository:
 
     def _environment(self) -> dict[str, str]:
         secrets = self._plan.secrets
-        names = {
+        words = {
             "RESTIC_REST_PASSWORD": "upload-password",
             "AWS_ACCESS_KEY_ID": "copy-id",
             "AWS_SECRET_ACCESS_KEY": "copy-key",
         }
-        found = {
-            name: (secrets / file).read_text().strip() for name, file in names.items() if (secrets / file).exists()
-        }
-        cache = str(self._plan.own / "cache")
-        return {**os.environ, "RESTIC_REST_USERNAME": self._plan.host, "RESTIC_CACHE_DIR": cache, **found}
+        files = {name: secrets / file for name, file in words.items()}
+        found = {name: file.read_text().strip() for name, file in files.items() if file.exists()}
+        # restic collects what it sends in files, for which the container's own /tmp in memory is too small.
+        places = {"RESTIC_CACHE_DIR": self._plan.own / "cache", "TMPDIR": self._plan.own / "tmp"}
+        places["TMPDIR"].mkdir(mode=0o700, exist_ok=True)
+        names = {name: str(place) for name, place in places.items()}
+        return {**os.environ, "RESTIC_REST_USERNAME": self._plan.host, **names, **found}
 
 
 def _said(stderr: str) -> str:

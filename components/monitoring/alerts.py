@@ -202,13 +202,7 @@ BACKUPS = (
         action="python3 -m kitestacks restore-drill {{ $labels.service }} -s {{ $labels.host }} says why.",
     ),
 )
-GROUPS = {
-    "hosts": HOSTS,
-    "services": SERVICES,
-    "replication": REPLICATION,
-    "edge": EDGE,
-    "backups": BACKUPS,
-}
+GROUPS = {"hosts": HOSTS, "services": SERVICES, "replication": REPLICATION, "edge": EDGE, "backups": BACKUPS}
 
 
 def render() -> str:

@@ -26,7 +26,6 @@ NEEDS_THE_REAL_THING = (
     "docker image prune",
     "pulumi login",
     "git pull",
-    "python3 -m kitestacks restore all -s <host>",
 )
 """Commands that no rehearsal plays: they need the real network, machine, image or account. The runbook lists them, and
 each stands for all that begin as it does."""

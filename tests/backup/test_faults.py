@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -212,6 +213,28 @@ def test_two_runs_at_a_time_are_refused(world: World) -> None:
 
     assert code == 1
     assert "another run is under way" in said
+
+
+def test_scheduled_run_waits_for_the_one_before(world: World) -> None:
+    command, environment = world.command("--wait", "save", "papers")
+    before = _moment(world, "papers")
+    with (world.data / "backup" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as runner:
+            end = time.monotonic() + 20
+            while str(runner.pid) not in _waiting_for_locks() and time.monotonic() < end:
+                time.sleep(0.05)
+            assert runner.poll() is None
+            assert _moment(world, "papers") == before
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            said, _ = runner.communicate(timeout=30)
+    assert "papers: saved as " in said
+
+
+def _waiting_for_locks() -> set[str]:
+    """The processes that wait for a lock of somebody else, as the kernel tells."""
+    lines = Path("/proc/locks").read_text().splitlines()
+    return {line.split()[5] for line in lines if line.split()[1] == "->"}
 
 
 def test_tampered_repository_is_found_by_the_check_and_by_a_drill(world: World) -> None:

@@ -217,7 +217,9 @@ def _lay_out(made: World) -> None:
         (made.data / service).mkdir()
         mounts = [{"Source": str(made.data / service), "Destination": f"/{service}"}]
         config = {"User": f"{os.getuid()}:{os.getgid()}", "Image": "database:1"}
-        (made.home / f"{service}.json").write_text(json.dumps([{"Mounts": mounts, "Config": config}]))
+        (made.home / f"{service}.json").write_text(
+            json.dumps([{"Mounts": mounts, "Config": config, "HostConfig": {"Memory": 2**28}}])
+        )
         (made.home / f"{service}.secrets").mkdir()
     (made.home / "wiki.secrets" / "root-password").write_text(ROOT_PASSWORD)
     plan = {

@@ -84,7 +84,7 @@ def test_all_that_the_services_keep_is_in_the_plan_and_nothing_else(stack: str, 
         assert kept.folders == KNOWN_SERVICES[name].backup.folders
         assert len(kept.databases) == len(KNOWN_SERVICES[name].backup.dumps)
         assert {each.container for each in kept.databases} <= set(plan(stack).containers())
-    assert read.metrics == "/data/node-exporter/backup.prom"
+    assert read.metrics == "/data/node-exporter/backup/backup.prom"
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -109,9 +109,9 @@ def test_schedule_is_the_settings(files: StackFiles) -> None:
     )
 
     assert crontab.splitlines() == [
-        "0 1 * * * python3 -m components.backup_runner save",
-        "15 4 * * 0 python3 -m components.backup_runner check",
-        "15 5 1 * * python3 -m components.backup_runner drill",
+        "0 1 * * * python3 -m components.backup_runner --wait save",
+        "15 4 * * 0 python3 -m components.backup_runner --wait check",
+        "15 5 1 * * python3 -m components.backup_runner --wait drill",
     ]
 
 
@@ -126,7 +126,7 @@ def test_recovery_password_is_shown_to_its_owner() -> None:
 def test_figures_reach_node_exporter() -> None:
     (exporter,) = containers_of("node-exporter", "monk").values()
 
-    assert "--collector.textfile.directory=/textfile" in exporter.inputs["command"]
+    assert "--collector.textfile.directory=/textfile/*" in exporter.inputs["command"]
     assert ("/home/kite/kitestacks-live/docker/node-exporter", "/textfile") in {
         (mount["source"], mount["target"]) for mount in exporter.inputs["mounts"]
     }

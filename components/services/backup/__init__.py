@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, StringConstraints
 
 from components.backup import Backup
-from components.backup_plan import SERVER, SERVER_PORT, plan_of
+from components.backup_plan import METRICS_FOLDER, SERVER, SERVER_PORT, plan_of
 from components.folders import DataFolder
 from components.host import ContainerArgs, File, Mount
 from components.model import Model, ServiceSettings, StateClass
@@ -32,7 +32,7 @@ _CRONTAB = "/etc/backup/crontab"
 _PLAN = "/etc/backup/plan.json"
 _SECRETS = "/run/secrets"
 _SOCKET = "/var/run/docker.sock"
-_RUN = "python3 -m components.backup_runner"
+_RUN = "python3 -m components.backup_runner --wait"
 _CAPABILITIES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER")
 """It reads every service's folder, and writes it back with its owners."""
 
@@ -86,7 +86,7 @@ class BackupService(Service):
         "password": Secret(purpose="opens the backup to the host that makes it", fixed=True),
         "recovery-password": Secret(purpose="opens the backup to its owner", fixed=True, typed=True),
     }
-    folders = (DataFolder(path="backup", mode="0700"),)
+    folders = (DataFolder(path="backup", mode="0700"), DataFolder(path=METRICS_FOLDER, mode="0755"))
 
     @classmethod
     def needs(cls, fleet: Fleet) -> tuple[Need, ...]:  # noqa: ARG003 - the same in every fleet
