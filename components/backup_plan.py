@@ -44,7 +44,7 @@ def plan_of(fleet: Fleet, host: Host, settings: Any, *, secrets: str) -> dict[st
         "root": host.settings.data,
         "data": "/data",
         "secrets": secrets,
-        "metrics": str(PurePosixPath("/data", LEFT_FOR_PROMETHEUS, "backup.prom")) if fleet.has(_EXPORTER) else "",
+        "metrics": str(PurePosixPath("/data", METRICS_FOLDER, "backup.prom")) if fleet.has(_EXPORTER) else "",
         "repository": f"rest:http://{fleet.private_address(keeper)}:{SERVER_PORT}/{host.name}/",
         "copy_to": settings.copy_to.repository if settings.copy_to else "",
         "limit": duration_seconds(settings.limit),
