@@ -90,11 +90,17 @@ class Shell:
 
     def type(self, command: str, given: str = "") -> str:
         """Types a line; it must succeed. Returns what it printed."""
+        done = self.run(command, given)
+        assert done.returncode == 0, (command, done.stdout[-3000:], done.stderr[-3000:])
+        return done.stdout + done.stderr
+
+    def run(self, command: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        """Types a line."""
         environment = self.lab.environment | {
             "PATH": f"{self.lab.twin.state}/bin:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
         }
-        done = subprocess.run(
+        return subprocess.run(
             ["bash", "-c", self.rehearsed(command)],
             cwd=self.folder,
             env=environment,
@@ -104,8 +110,6 @@ class Shell:
             timeout=300,
             check=False,
         )
-        assert done.returncode == 0, (command, done.stdout[-3000:], done.stderr[-3000:])
-        return done.stdout + done.stderr
 
     def rehearsed(self, command: str) -> str:
         """The line with what differs."""
@@ -165,11 +169,23 @@ def test_lost_state_is_begun_anew_by_the_commands_of_its_page(shell: Shell) -> N
             _forget_what_the_old_passphrase_encrypted(shell.lab)
         if command in MENTIONS or command.startswith("pulumi preview"):
             continue
+        if command == "pulumi up -s kscloud1":
+            _take_the_policy_over(shell, command)
         shell.type(command, given="rehearsal-token-that-opens-nothing\n" if "config set" in command else "")
 
     for stack in ("kscloud1", "monk"):
         shell.type(f"pulumi preview -s {stack} --expect-no-changes")
     wait_until_answering(shell.lab.twin, ["www.kitestacks.com"])
+
+
+def _take_the_policy_over(shell: Shell, command: str) -> None:
+    """As the page says: the tailnet has the policy that the lost state knew, and the refusal shows one command."""
+    refused = shell.run(command)
+    told = refused.stdout + refused.stderr
+    shown = re.search(r"Take it over by one command: (pulumi import .*)", told)
+    assert refused.returncode != 0
+    assert shown, told
+    shell.type(shown[1])
 
 
 def _forget_what_the_old_passphrase_encrypted(lab: Lab) -> None:
