@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
+from components import backup_plan
 from components.declared import declared_blocks
 from components.edge import SHARED
 from components.edge.rules import SHARING_RULES
@@ -259,6 +260,7 @@ RULES = (
     _rotations_name_secrets,
     _rotations_agree,
     _private_addresses_differ,
+    backup_plan.problems,
     *SHARING_RULES,
     *DATABASE_RULES,
     _tailnet_holds,

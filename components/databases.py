@@ -45,7 +45,8 @@ class DatabaseArgs:
         options: Further arguments of the server.
         entrypoint: What starts PostgreSQL instead of the image's own entry point.
         env: Further environment, for that.
-        health: Its own health check, for that; empty: whether the server takes connections.
+        health: Its own health check; empty: whether the server takes connections.
+        mounts: Further folders of the host, for MariaDB.
         follows: It is a copy that gets its data, the password among it, from another: nothing is to be set in it.
         files: Further files.
         hosts: Names that stand for addresses of other hosts.
@@ -63,6 +64,7 @@ class DatabaseArgs:
     entrypoint: Sequence[str] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     health: Sequence[str] = ()
+    mounts: Sequence[Mount] = ()
     follows: bool = False
     files: Mapping[str, File] | None = None
     hosts: Mapping[str, str] = field(default_factory=dict)
@@ -133,8 +135,8 @@ def mariadb(service: Service, name: str, args: DatabaseArgs) -> list[pulumi.Reso
                 _ROOT_PASSWORD: File(content=args.root_password, private=True),
                 **(args.files or {}),
             },
-            mounts=[Mount(source=service.data(args.folder), target="/var/lib/mysql")],
-            health=["healthcheck.sh", "--connect", "--innodb_initialized"],
+            mounts=[Mount(source=service.data(args.folder), target="/var/lib/mysql"), *args.mounts],
+            health=args.health or ["healthcheck.sh", "--connect", "--innodb_initialized"],
             memory=args.memory,
             user=MARIADB_OWNER,
             networks=args.networks,

@@ -15,6 +15,7 @@ from components.settings import StackFile, service_class
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from components.backup import Backup
     from components.login import Login
     from components.metrics import Metrics
     from components.model import StateClass
@@ -250,6 +251,12 @@ class Fleet:
             for key, secret in service_class(name).secrets.items()
             if not secret.shared
         }
+
+    @property
+    def kept_here(self) -> dict[str, Backup]:
+        """What of each service on the running host has to be kept, by service; the disposable ones are left out."""
+        found = {name: service_class(name).backup for name in self.own.service_settings}
+        return {name: backup for name, backup in found.items() if not backup.disposable}
 
     def with_secret(self, name: str) -> tuple[str, ...]:
         """The services of the fleet that declare a secret of this name, where the running stack has its value."""

@@ -28,6 +28,8 @@ SSH_OPTIONS = [
 ]
 """One shared connection instead of one per call, which sshd turns away (kreuzwerker/terraform-provider-docker#262)."""
 
+_ALONE = "kitestacks"
+"""The installation whose containers have plain names."""
 _PRIVATE = "0440"
 _READABLE = "0444"
 _SECRET_ENV = "/run/secrets/environment"  # noqa: S105 - a path
@@ -159,9 +161,8 @@ class Host(pulumi.ComponentResource):
         always has one: `edge` alone would say too little in `docker network ls`.
         """
         installation = self._stack.installation
-        if installation != "kitestacks":
-            return f"{installation}-{self.name}-{name}"
-        return f"{installation}-{name}" if shared_namespace else name
+        plain = f"{installation}-{name}" if shared_namespace and installation == _ALONE else name
+        return physical_name(installation, self.name, plain)
 
     def labels(self, service: str) -> dict[str, str]:
         """The marks of ownership: by them orphans are found, and nothing else is ever touched."""
@@ -259,6 +260,11 @@ class Host(pulumi.ComponentResource):
         return docker.ContainerPortArgs(
             internal=inside, external=outside, ip=self.settings.tailscale_address, protocol="tcp"
         )
+
+
+def physical_name(installation: str, host: str, container: str) -> str:
+    """What Docker calls a container of a host in an installation."""
+    return container if installation == _ALONE else f"{installation}-{host}-{container}"
 
 
 def _start(args: ContainerArgs) -> tuple[dict[str, File], list[str] | None, list[pulumi.Input[str]] | None]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LEFT_FOR_PROMETHEUS = "node-exporter"
+"""Folder below the data root: Node Exporter finds figures there that others leave, each in a folder of its own."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Metrics:

@@ -70,9 +70,10 @@ class ServiceSettings(Model):
     image: ImageRef = Field(description="A pinned image: `name:tag`, `name@sha256:…` or both; never `latest`.")
     memory: Memory = "256MiB"
     site: SiteSettings | None = None
-    data: Literal["manual"] | None = Field(
+    data: Literal["manual", "ring"] | None = Field(
         default=None,
-        description="How the data of a primary-standby service gets to its other hosts; manual: somebody carries it.",
+        description="How the data of a primary-standby service gets to its other hosts. manual: somebody carries it; "
+        "ring: two hosts, whose databases each get what the other writes (bookstack).",
     )
     rotate: dict[str, Rotation] = Field(
         default_factory=dict,

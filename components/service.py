@@ -92,6 +92,8 @@ class Service(pulumi.ComponentResource):
     """The secrets that it needs made, by name."""
     folders: ClassVar[tuple[DataFolder, ...]] = ()
     """Its folders below the host's data root."""
+    data_ways: ClassVar[tuple[str, ...]] = ("manual",)
+    """The ways in which its data may get to its other hosts, as `data` names them; the best first."""
     metrics: ClassVar[tuple[Metrics, ...]] = ()
     """Where it gives figures."""
     replicated: ClassVar[bool] = False

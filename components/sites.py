@@ -73,7 +73,10 @@ class SiteReport:
 
 _SAID = ("service", "primary", "route", "login", "health", "monitor", "backup", "data")
 _COLUMNS = (Kind.HOST, Kind.CONNECTOR, Kind.COPY)
-_MANUAL = "data: manual, the other hosts have what somebody last carried there"
+_DATA = {
+    "manual": "data: manual, the other hosts have what somebody last carried there",
+    "ring": "data: ring, the other host has what was written up to seconds ago",
+}
 
 
 def site_reports(fleet: Fleet) -> tuple[SiteReport, ...]:
@@ -109,7 +112,7 @@ def _report(fleet: Fleet, site: Site) -> SiteReport:
         health=site.health_path,
         monitor=_monitor(fleet, site),
         backup=_backup(service_class(site.service).backup),
-        data=_MANUAL if standby and "manual" in _data(fleet, site) else "",
+        data=_data(fleet, site) if standby else "",
         promises=promises(fleet, site),
     )
 
@@ -146,5 +149,6 @@ def _backup(kept: Backup) -> str:
     return ", ".join([*(f"{dump.engine} {dump.database}" for dump in kept.dumps), *kept.folders])
 
 
-def _data(fleet: Fleet, site: Site) -> set[str]:
-    return {block.data for _, name, block in fleet.blocks() if name == site.service and block.data}
+def _data(fleet: Fleet, site: Site) -> str:
+    ways = {block.data for _, name, block in fleet.blocks() if name == site.service and block.data}
+    return "; ".join(_DATA[way] for way in sorted(ways))

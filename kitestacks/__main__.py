@@ -38,6 +38,10 @@ COMMANDS = {
     "drill": Command("rehearsal.drill.command", "take parts away and measure who answers", "drill monk-gone"),
     "deploy": Command("kitestacks.deploy", "update the hosts one by one, with a way back for data", "deploy"),
     "orphans": Command("kitestacks.orphans", "find what an interrupted update left behind", "orphans -s monk"),
+    "backup": Command("kitestacks.backup_command", "what is saved; save, check or prune", "backup status -s monk"),
+    "restore": Command("kitestacks.restore", "bring a service back", "restore bookstack -s monk --dry-run"),
+    "restore-drill": Command("kitestacks.restore_drill", "prove that it comes back", "restore-drill bookstack -s monk"),
+    "kit": Command("kitestacks.kit", "the recovery kit: all that an empty machine needs", "kit make kit.age"),
     "database": Command(
         "kitestacks.database", "look at the copies of Authentik's database, rejoin, switch", "database status"
     ),

@@ -484,6 +484,25 @@ def test_promtool_is_built_without_what_nothing_here_uses(checkout: Checkout) ->
     assert "-tags remove_all_sd" in log.read_text()
 
 
+def test_restic_and_its_server_are_built_in_the_versions_of_the_images(checkout: Checkout) -> None:
+    put_go(checkout)
+    script = (
+        "from kitestacks.console import Console; from toolchain import restic; "
+        "print(restic.RESTIC.ensure(Console()), restic.REST_SERVER.ensure(Console()))"
+    )
+
+    assert (
+        checkout.python(script) == f"{checkout.engine.with_name('restic')} {checkout.engine.with_name('rest-server')}"
+    )
+    for program, (_, version), image in (
+        ("restic", versions.RESTIC_MODULE, f"FROM restic/restic:{versions.RESTIC_MODULE[1][1:]}"),
+        ("rest-server", versions.REST_SERVER_MODULE, f"restic/rest-server:{versions.REST_SERVER_MODULE[1][1:]}"),
+    ):
+        assert checkout.record()[program]["version"] == version
+        pins = [paths.ROOT / "Pulumi.monk.yaml", paths.ROOT / "components/services/backup/image/Dockerfile"]
+        assert any(image in file.read_text() for file in pins), "another version is tested than runs"
+
+
 def test_broken_record_is_no_record(checkout: Checkout) -> None:
     checkout.fill_mirror()
     checkout.works("--mirror", str(checkout.mirror))

@@ -1,4 +1,4 @@
-"""Programs that are built from one Go module whenever they are wanted, and kept: Caddy, promtool."""
+"""Programs that are built from one Go module when they are wanted, and kept: Caddy, promtool, restic, its server."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--fetch-only", action="store_true", help="never build: PATH, mirror or download")
     parser.add_argument("--caddy", action="store_true", help="also build Caddy, for the rehearsal's images")
     parser.add_argument("--promtool", action="store_true", help="also build promtool, for the tests of the monitoring")
+    parser.add_argument("--restic", action="store_true", help="also build restic and rest-server, for those of backups")
     parser.add_argument("--json", action="store_true", help="print the record as JSON")
 
 
@@ -35,7 +36,12 @@ def run(args: argparse.Namespace) -> int:
         allow_build=not args.fetch_only, console=console, mirror=args.mirror, from_source=args.from_source
     )
     pieces = dict(made.pieces)
-    for wanted, program in ((args.caddy, toolchain.caddy), (args.promtool, toolchain.promtool)):
+    for wanted, program in (
+        (args.caddy, toolchain.caddy.CADDY),
+        (args.promtool, toolchain.promtool.PROMTOOL),
+        (args.restic, toolchain.restic.RESTIC),
+        (args.restic, toolchain.restic.REST_SERVER),
+    ):
         if wanted:
             program.ensure(console)
             pieces = files.load()

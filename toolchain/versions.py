@@ -45,6 +45,10 @@ CADDY_MODULE = ("github.com/caddyserver/caddy/v2", "v2.11.4")
 PROMETHEUS_MODULE = ("github.com/prometheus/prometheus", "v0.314.0")
 """Prometheus 3.14.0, as Go counts it; Pulumi.monk.yaml pins the image of the same version."""
 
+RESTIC_MODULE = ("github.com/restic/restic", "v0.19.1")
+REST_SERVER_MODULE = ("github.com/restic/rest-server", "v0.14.0")
+"""What the images are of that the stack files pin."""
+
 KNOWN_GOOD = {
     "pulumi": "0942c46cf07ab929267d41e8c6fabc7f4cb27d38faa23beb482be19eefe3e3d4",
     "pulumi-resource-docker": "e13cd562e0217aa15be144b6a7cdcbd136e61a7da645b004ce5eedb7f51473be",

@@ -52,7 +52,7 @@ def _standby_is_kept_apart(fleet: Fleet) -> Iterator[Problem]:
             yield Problem(
                 path=f"{blocks[0][1]}.data",
                 rule=f"must say how its data gets from one host to the other: {name} is primary-standby, on {hosts}",
-                way_out="write `data: manual` if somebody carries it, or take it out of all files but one",
+                way_out=f"{_ways(name)}, or take it out of all files but one",
             )
         for _, path, settings in blocks:
             if settings.site is None:
@@ -68,6 +68,35 @@ def _standby_is_kept_apart(fleet: Fleet) -> Iterator[Problem]:
                 rule=f"must name the host whose copy of {name} answers as long as it can, one of {hosts}",
                 way_out=f"for example `primary: {blocks[0][0]}`",
             )
+
+
+def _ways(service: str) -> str:
+    """What may be written under `data`, the best first."""
+    said = {"manual": "`data: manual` if somebody carries it", "ring": "`data: ring`"}
+    return f"write {' or '.join(said[way] for way in service_class(service).data_ways)}"
+
+
+def _way_leads_across(fleet: Fleet) -> Iterator[Problem]:
+    """A way for the data that the service has, and that every file says alike."""
+    for name, blocks in _placed(fleet).items():
+        said = {host: settings.data for host, _, settings in blocks if settings.data}
+        path = f"services.{name}.data"
+        for way in sorted(set(said.values()) - set(service_class(name).data_ways)):
+            yield Problem(path=path, rule=f"must be a way that {name} has, got {way!r}", way_out=_ways(name))
+        if "ring" not in said.values() or len(blocks) == 1:
+            continue
+        hosts = " and ".join(host for host, _, _ in blocks)
+        if len(blocks) != _SIDES:
+            yield Problem(
+                path=path,
+                rule=f"must stand on {_SIDES} hosts to be a ring, got {hosts}",
+                way_out=f"take {name} out of the others' files",
+            )
+        if len(said) != len(blocks) or len(set(said.values())) > 1:
+            yield Problem(path=path, rule=f"must be the same in every file, on {hosts}", way_out="write `data: ring`")
+
+
+_SIDES = 2
 
 
 def _data_is_said_where_it_means_something(fleet: Fleet) -> Iterator[Problem]:
@@ -168,6 +197,7 @@ SHARING_RULES = (
     _one_writer,
     _standby_is_kept_apart,
     _data_is_said_where_it_means_something,
+    _way_leads_across,
     _primaries,
     _proxies,
     _health_is_seen_from_outside,

@@ -99,6 +99,41 @@ SERVICES = (
         action="docker ps and docker logs on that host.",
     ),
 )
+_WIKI_RUNBOOK = "The runbook goes on under Wiki replication stopped."
+REPLICATION = (
+    Alert(
+        name="ReplicationStopped",
+        expression="mariadb_replication_stopped == 1",
+        lasting="2m",
+        severity="critical",
+        summary="The wiki's database on {{ $labels.host }} no longer follows the other host's",
+        action=_WIKI_RUNBOOK,
+    ),
+    Alert(
+        name="ReplicationCutOff",
+        expression="mariadb_replication_connected == 0 and mariadb_replication_stopped == 0",
+        lasting="30m",
+        severity="warning",
+        summary="The wiki's database on {{ $labels.host }} hears nothing from the other host",
+        action=f"It goes on by itself when the other host answers: docker ps there, then Tailscale. {_WIKI_RUNBOOK}",
+    ),
+    Alert(
+        name="ReplicationLate",
+        expression="mariadb_replication_lag_seconds > 300",
+        lasting="10m",
+        severity="warning",
+        summary="The wiki's database on {{ $labels.host }} is {{ $value }} seconds behind",
+        action=f"docker stats bookstack-db: too little memory or a slow disk. {_WIKI_RUNBOOK}",
+    ),
+    Alert(
+        name="ReplicationUnknown",
+        expression='time() - node_textfile_mtime_seconds{file=~".*/replication.prom"} > 600',
+        lasting="5m",
+        severity="warning",
+        summary="The wiki's database on {{ $labels.host }} has said nothing of its replication for ten minutes",
+        action="bookstack-db does not run, or is sick: docker restart bookstack-db && docker restart bookstack",
+    ),
+)
 EDGE = (
     Alert(
         name="LoginFailing",
@@ -117,7 +152,63 @@ EDGE = (
         action="docker restart {{ $labels.container }}; the runbook goes on under Tunnel down.",
     ),
 )
-GROUPS = {"hosts": HOSTS, "services": SERVICES, "edge": EDGE}
+BACKUPS = (
+    Alert(
+        name="BackupTooOld",
+        expression="time() - kitestacks_backup_success_timestamp_seconds > 36 * 3600",
+        lasting="30m",
+        severity="critical",
+        summary="{{ $labels.service }} on {{ $labels.host }} has no whole backup of the last 36 hours",
+        action="python3 -m kitestacks backup status -s {{ $labels.host }} says why.",
+    ),
+    Alert(
+        name="BackupFailed",
+        expression="kitestacks_backup_failed == 1",
+        lasting="10m",
+        severity="warning",
+        summary="The last backup of {{ $labels.service }} on {{ $labels.host }} failed",
+        action="python3 -m kitestacks backup status -s {{ $labels.host }} says why; docs/backup.md goes on.",
+    ),
+    Alert(
+        name="BackupDamaged",
+        expression="kitestacks_backup_check_failed == 1",
+        lasting="10m",
+        severity="critical",
+        summary="The backup of {{ $labels.host }} is damaged, or could not be checked",
+        action="python3 -m kitestacks backup check -s {{ $labels.host }} says more; prune nothing until it is whole.",
+    ),
+    Alert(
+        name="BackupUnchecked",
+        expression="time() - (kitestacks_backup_check_success_timestamp_seconds > 0) > 15 * 86400",
+        lasting="1h",
+        severity="warning",
+        summary="The backup of {{ $labels.host }} was not found whole for two weeks",
+        action="python3 -m kitestacks backup check -s {{ $labels.host }}",
+    ),
+    Alert(
+        name="RestoreNotProven",
+        expression="time() - (kitestacks_restore_proven_timestamp_seconds > 0) > 45 * 86400",
+        lasting="1h",
+        severity="warning",
+        summary="No restore of {{ $labels.service }} on {{ $labels.host }} was proven for 45 days",
+        action="python3 -m kitestacks restore-drill {{ $labels.service }} -s {{ $labels.host }}",
+    ),
+    Alert(
+        name="RestoreDrillFailed",
+        expression="kitestacks_restore_drill_failed == 1",
+        lasting="10m",
+        severity="critical",
+        summary="The backup of {{ $labels.service }} on {{ $labels.host }} did not come back in the last drill",
+        action="python3 -m kitestacks restore-drill {{ $labels.service }} -s {{ $labels.host }} says why.",
+    ),
+)
+GROUPS = {
+    "hosts": HOSTS,
+    "services": SERVICES,
+    "replication": REPLICATION,
+    "edge": EDGE,
+    "backups": BACKUPS,
+}
 
 
 def render() -> str:

@@ -33,7 +33,7 @@ _PULL_PATIENCE = 15
 """Seconds without a word from the registry."""
 _PLAYED = ("bin/bash", "bin/cat", "bin/curl", "bin/node_exporter", "bin/sh", "bin/wget", "usr/bin/curl", "usr/bin/wget")
 """Programs that behave in a stand-in as they do in a real image."""
-_ASKED = ("ak", "healthcheck.sh", "node", "pg_isready", "python", "python3", "redis-cli")
+_ASKED = ("ak", "healthcheck.sh", "nc", "node", "pg_isready", "python", "python3", "redis-cli")
 """Programs of real images that health checks call: in a stand-in each asks whether the service answers."""
 LINKS = (*_PLAYED, *(f"bin/{name}" for name in _ASKED), "extra/healthcheck", "usr/local/bin/cloudflared")
 """Where the one program lies in every image."""

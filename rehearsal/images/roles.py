@@ -30,6 +30,7 @@ _PORTS = {
     "mariadb": (3306,),
     "karakeep-app/karakeep-chrome": (9222,),
     "getmeili/meilisearch": (7700,),
+    "restic/rest-server": (8000,),
 }
 """Ports of images whose service declares none for them; any other listens on 80."""
 

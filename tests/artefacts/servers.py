@@ -22,9 +22,9 @@ _LIMIT = 30
 """Seconds that a server may take to answer."""
 _SCRIPTS = {
     # The image's own check of MariaDB, as far as the step asks it.
-    "healthcheck.sh": "exec mariadb-admin --no-defaults --user=nobody --connect-timeout=2 ping",
+    "healthcheck.sh": "exec mariadb-admin --user=nobody --connect-timeout=2 ping",
     # The distribution's configuration names the distribution's own server.
-    "mariadb": 'exec /usr/bin/mariadb --no-defaults "$@"',
+    **{name: f'exec /usr/bin/{name} --no-defaults "$@"' for name in ("mariadb", "mariadb-admin", "mariadb-dump")},
     # A container's name leads to its own address; this machine's may lead anywhere.
     "hostname": "echo 127.0.0.1",
 }

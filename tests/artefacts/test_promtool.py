@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,12 +13,12 @@ from components.monitoring import alerts, dashboards
 from tests.services.plans import containers_of, files
 from toolchain import promtool, versions
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 CONFIG = "/etc/prometheus/prometheus.yml"
 NODE = 'job="node",host="monk"'
+FIGURES = 'file="/textfile/bookstack/replication.prom"'
 FULL = f'{{{NODE},mountpoint="/",fstype="ext4"}}'
+
+SAVED = f'{{{NODE},service="bookstack"}}'
 
 
 def check(*arguments: str | Path, cwd: Path) -> str:
@@ -81,6 +82,12 @@ def series(name: str, values: str) -> dict[str, str]:
     return {"series": name, "values": values}
 
 
+def replication(*, stopped: int = 0, connected: int = 1, lag: int = 0) -> list[dict[str, str]]:
+    """What one side of the wiki's ring says."""
+    said = {"stopped": stopped, "connected": connected, "lag_seconds": lag}
+    return [series(f"mariadb_replication_{name}{{{NODE}}}", f"{value}x600") for name, value in said.items()]
+
+
 @pytest.mark.parametrize(
     ("alert", "given", "minute"),
     [
@@ -105,6 +112,16 @@ def series(name: str, values: str) -> dict[str, str]:
         ),
         ("TargetDown", [series('up{job="litellm",host="monk",container="litellm"}', "0x30")], 6),
         ("LoginFailing", [series('up{job="login",instance="auth.kitestacks.com"}', "0x30")], 3),
+        ("ReplicationStopped", replication(stopped=1, connected=0), 3),
+        ("ReplicationCutOff", replication(stopped=0, connected=0), 31),
+        ("ReplicationLate", replication(lag=400), 12),
+        ("ReplicationUnknown", [series(f"node_textfile_mtime_seconds{{{NODE},{FIGURES}}}", "0x30")], 20),
+        ("BackupTooOld", [series(f"kitestacks_backup_success_timestamp_seconds{SAVED}", "0x2300")], 2300),
+        ("BackupFailed", [series(f"kitestacks_backup_failed{SAVED}", "1x30")], 12),
+        ("BackupDamaged", [series(f"kitestacks_backup_check_failed{{{NODE}}}", "1x30")], 12),
+        ("BackupUnchecked", [series(f"kitestacks_backup_check_success_timestamp_seconds{{{NODE}}}", "1x22000")], 22000),
+        ("RestoreNotProven", [series(f"kitestacks_restore_proven_timestamp_seconds{SAVED}", "1x66000")], 66000),
+        ("RestoreDrillFailed", [series(f"kitestacks_restore_drill_failed{SAVED}", "1x30")], 12),
         ("TunnelDown", [series('cloudflared_tunnel_ha_connections{host="monk",container="cloudflared"}', "0x30")], 4),
     ],
 )
@@ -125,8 +142,25 @@ def test_what_is_well_raises_none(tmp_path: Path) -> None:
         series(f"node_memory_MemAvailable_bytes{{{NODE}}}", "50x600"),
         series(f"node_memory_MemTotal_bytes{{{NODE}}}", "100x600"),
         series('cloudflared_tunnel_ha_connections{host="monk",container="cloudflared"}', "4x600"),
+        series(f"node_textfile_mtime_seconds{{{NODE},{FIGURES}}}", "0+60x600"),
+        *replication(),
+    ]
+    well += [
+        series(f"kitestacks_backup_success_timestamp_seconds{SAVED}", "0x600"),
+        series(f"kitestacks_backup_failed{SAVED}", "0x600"),
+        series(f"kitestacks_backup_check_failed{{{NODE}}}", "0x600"),
+        series(f"kitestacks_restore_drill_failed{SAVED}", "0x600"),
+        series(f"kitestacks_restore_proven_timestamp_seconds{SAVED}", "0x600"),
     ]
     fires(tmp_path, well, 590, set())
+
+
+def test_the_page_that_replications_alerts_name_is_in_the_runbook() -> None:
+    runbook = (Path(alerts.__file__).parents[2] / "RUNBOOK.md").read_text()
+
+    named = [alert for alert in alerts.REPLICATION if "under Wiki replication stopped" in alert.action]
+    assert [alert.name for alert in named] == ["ReplicationStopped", "ReplicationCutOff", "ReplicationLate"]
+    assert "\n## Wiki replication stopped\n" in runbook
 
 
 def test_a_full_memory_disk_is_no_full_disk(tmp_path: Path) -> None:

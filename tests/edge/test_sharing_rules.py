@@ -44,6 +44,11 @@ def refused(portal_files: StackFiles, edits: Edits, stack: str = "monk") -> str:
             id="no way for the data",
         ),
         pytest.param(
+            PRIMARY | {"monk services.portal.data": "ring"},
+            "services.portal.data: must be a way that portal has, got 'ring' (write `data: manual` if",
+            id="a way that the service does not have",
+        ),
+        pytest.param(
             MANUAL,
             "services.portal.site.primary: must name the host whose copy of portal answers as long as it can, one of "
             "monk and kscloud1 (for example `primary: monk`)",

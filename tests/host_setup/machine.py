@@ -100,6 +100,15 @@ class Machine:
         except OSError:
             return False
 
+    def comes_to_answer(self, address: str, port: int = 22) -> bool:
+        """The same, once whatever was started has had its time."""
+        deadline = time.monotonic() + 20
+        while not self.answers(address, port):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.1)
+        return True
+
     def run(self, inputs: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
         """Runs a remote command's inputs as the provider would: to its host, as its user, with its host key alone."""
         with self._ssh(inputs) as ssh:

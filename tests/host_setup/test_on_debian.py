@@ -144,19 +144,19 @@ def test_each_failure_says_in_one_line_which_step_failed_and_what_to_do(
 def test_nothing_is_open_but_the_private_network(machine: Machine, packages: Packages, files: StackFiles) -> None:
     machine.inside("/usr/sbin/sshd", "-p", "8080")
     public = machine.public_address
-    assert machine.answers(public, 8080)
+    assert machine.comes_to_answer(public, 8080)
 
     outcome(machine.run(asked(files, machine, packages)))
-    assert (machine.answers(public), machine.answers(public, 8080)) == (True, False)
-    assert machine.answers(machine.address, 8080)
+    assert (machine.comes_to_answer(public), machine.answers(public, 8080)) == (True, False)
+    assert machine.comes_to_answer(machine.address, 8080)
 
     closed = asked(files, machine, packages, ssh_host=machine.address, ssh_public=False)
     unchanged = dict.fromkeys(STEPS, "unchanged")
     assert outcome(machine.run(closed)) == unchanged | {"firewall": "changed"}
-    assert (machine.answers(public), machine.answers(machine.address)) == (False, True)
+    assert (machine.answers(public), machine.comes_to_answer(machine.address)) == (False, True)
 
     machine.inside("nft", "flush", "ruleset")
-    assert machine.answers(public)
+    assert machine.comes_to_answer(public)
     assert outcome(machine.run(closed)) == unchanged | {"firewall": "changed"}
     assert not machine.answers(public)
 

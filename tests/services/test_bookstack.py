@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
+import pytest
+
+from components.errors import ProgramError
 from components.login import OidcClient
 from components.model import StateClass
 from components.services.bookstack import Bookstack
+from components.services.bookstack.replication import Ring
 from tests.recorder import foundation_outputs, run_program
 from tests.services.plans import containers_of, environment, plan
 from tests.services.plans import files as texts
@@ -123,3 +128,93 @@ def test_copy_on_the_other_host_has_the_same_secrets_and_answers_second() -> Non
     made = plan("kscloud1").recorder.of_type("RandomPassword")
     assert {"vault-bookstack-database-password", "vault-bookstack-admin-password"} <= set(made)
     assert not [name for name in plan("monk").recorder.of_type("RandomPassword") if "bookstack" in name]
+
+
+def test_both_databases_are_told_apart_and_log_for_each_other() -> None:
+    said = {host: _options(host) for host in ("monk", "kscloud1")}
+
+    for option in ("--server-id", "--gtid-domain-id", "--auto-increment-offset"):
+        assert said["monk"][option] != said["kscloud1"][option], option
+    for options in said.values():
+        assert "--log-bin" in options
+        assert "--log-slave-updates" not in options, "what comes from the other side would go back to it"
+        assert int(options["--binlog-expire-logs-seconds"]) > 0, "a log for ever fills the disk"
+        assert {"1", "2"} >= {options["--auto-increment-offset"]}
+        assert options["--auto-increment-increment"] == "2"
+
+
+def _options(host: str) -> dict[str, str]:
+    command = containers_of("bookstack", host)["bookstack-db"].inputs["command"][1:]
+    return {name: value for name, _, value in (option.partition("=") for option in command)}
+
+
+def test_a_side_is_known_by_its_hosts_name_whatever_else_is_in_the_fleet() -> None:
+    alone, renamed = Ring(("kscloud1", "monk"), "monk"), Ring(("monk", "zurich"), "monk")
+
+    assert alone.options("monk")[:2] == renamed.options("monk")[:2], "its log would be another's"
+
+
+def test_wiki_starts_after_its_database_took_part_in_the_ring() -> None:
+    recorder = plan("monk").recorder
+    step = recorder.of_type("Command")["bookstack-ring"]
+    facts = json.loads(step.inputs["environment"]["KITESTACKS_STEP"])
+
+    urn = "urn:pulumi:kscloud1::kitestacks::kitestacks:index:Bookstack$command:local:Command::bookstack-ring"
+
+    assert urn in plan("kscloud1").urns, "the runbook types it"
+    assert "bookstack-ring" in recorder.of_type("Container")["bookstack-container"].dependencies
+    assert (facts["peer"], facts["address"], facts["port"], facts["first"]) == ("kscloud1", "100.64.0.2", 3306, True)
+    assert facts["image"] == WIKI.inputs["image"], "another image runs it again, before the wiki migrates"
+    assert "shared-bookstack.replication-password" not in str({**step.inputs, "stdin": ""})
+
+
+def test_databases_of_both_hosts_reach_each_other_and_nobody_else(files: StackFiles) -> None:
+    run = run_program("kscloud1", files.folder)
+
+    policy = json.loads(run.recorder.of_type("Acl")["tailnet-policy"].inputs["acl"])
+    ways = {(grant["src"][0], grant["dst"][0]) for grant in policy["grants"] if "tcp:3306" in grant["ip"]}
+    assert ways == {("tag:monk", "tag:kscloud1"), ("tag:kscloud1", "tag:monk")}
+
+
+def test_without_a_ring_a_database_keeps_no_log_and_publishes_nothing(files: StackFiles) -> None:
+    for host in ("monk", "kscloud1"):
+        files.edit(host, "services.bookstack.data", "manual")
+
+    run = run_program("monk", files.folder, references={"kscloud1": foundation_outputs("monk", "kscloud1")})
+
+    database = run.containers()["bookstack-db"]
+    assert "--log-bin" not in database.inputs["command"]
+    assert not database.inputs.get("ports")
+    assert "bookstack-ring" not in run.recorder.of_type("Command")
+
+
+def _refused(files: StackFiles) -> str:
+    with pytest.raises(ProgramError) as caught:
+        run_program("kscloud1", files.folder)
+    return str(caught.value)
+
+
+def test_ring_is_said_alike_on_both_hosts(files: StackFiles) -> None:
+    files.edit("monk", "services.bookstack.data", "manual")
+
+    said = _refused(files)
+
+    assert "services.bookstack.data: must be the same in every file, on kscloud1 and monk (write `data: ring`)" in said
+
+
+def test_ring_has_two_sides(files: StackFiles) -> None:
+    third = (files.folder / "Pulumi.monk.yaml").read_text().replace("100.64.0.1", "100.64.0.3")
+    (files.folder / "Pulumi.attic.yaml").write_text(third)
+
+    assert "must stand on 2 hosts to be a ring, got kscloud1 and attic and monk" in _refused(files)
+
+
+def test_nothing_that_carries_the_data_is_refused_with_the_best_way_first(files: StackFiles) -> None:
+    for host in ("monk", "kscloud1"):
+        files.edit(host, "services.bookstack.data", None)
+
+    assert "(write `data: ring` or `data: manual` if somebody carries it, or take it out" in _refused(files)
+
+
+def test_line_of_the_site_says_how_old_the_other_hosts_data_may_be() -> None:
+    assert plan("monk").outputs["sites"]["wiki.kitestacks.com"]["data"].startswith("data: ring, ")

@@ -12,8 +12,10 @@ from components.folders import DataFolder
 from components.host import EDGE_NETWORK, ContainerArgs, File, Mount
 from components.login import ADMINS, USERS, OidcClient
 from components.model import ServiceSettings, StateClass
+from components.needs import Need
 from components.secrets import Secret
 from components.service import Service, Tile
+from components.services.bookstack.replication import FIGURES, SERVICE_NAME, Ring
 from components.types import ImageRef, Memory
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     import pulumi
 
+    from components.fleet import Fleet
     from components.service import ServiceArgs
 
 DATABASE = "bookstack"
@@ -44,8 +47,9 @@ class BookstackSettings(ServiceSettings):
 class Bookstack(Service):
     """The wiki, with its database.
 
-    Creates: the containers `bookstack` and `bookstack-db`, and the step that closes the account that BookStack ships.
-    Leaves out: outgoing mail, which people set up in BookStack; the way its data reaches another host.
+    Creates: the containers `bookstack` and `bookstack-db`, the step that closes the account that BookStack ships and,
+    with `data: ring`, the step that lets two hosts' databases follow each other.
+    Leaves out: outgoing mail, which people set up in BookStack; the way of uploaded files to another host.
 
     Whoever may enter the site may write; the admins' group runs the wiki. Every host's copy gets the same secrets, so
     the same database opens on each. Without a login at Authentik, the wiki's own accounts log in.
@@ -53,6 +57,7 @@ class Bookstack(Service):
 
     Settings = BookstackSettings
     state = StateClass.PRIMARY_STANDBY
+    data_ways = ("ring", "manual")
     backup = Backup(
         dumps=(Dump(engine=Engine.MARIADB, container="bookstack-db", database=DATABASE),), folders=("bookstack",)
     )
@@ -69,14 +74,23 @@ class Bookstack(Service):
         "admin-password": Secret(
             purpose="the wiki's own administrator, for when Authentik is gone", typed=True, shared=True
         ),
+        "replication-password": Secret(purpose="lets each host's database follow the other's", fixed=True, shared=True),
     }
     folders = (
         DataFolder(path="bookstack", owner=f"{OWNER}:{OWNER}"),
         DataFolder(path="bookstack-db", owner=MARIADB_OWNER),
+        DataFolder(path=FIGURES, owner=MARIADB_OWNER, mode="0755"),
     )
+
+    @classmethod
+    def needs(cls, fleet: Fleet) -> tuple[Need, ...]:
+        if not Ring.of(fleet):
+            return ()
+        return (Need(service=SERVICE_NAME, port=MARIADB_PORT, reason="each database follows the other", on_each=True),)
 
     def create(self, name: str, args: ServiceArgs) -> Mapping[str, pulumi.Input[str]]:
         settings: BookstackSettings = args.settings
+        ring = Ring.of(args.fleet)
         database = mariadb(
             self,
             f"{name}-db",
@@ -88,11 +102,37 @@ class Bookstack(Service):
                 password=self.secret("database-password"),
                 root_password=self.secret("database-root-password"),
                 networks=(name,),
+                ports={port: port for port in args.fleet.ports_for_others(name)},
+                **(ring.told(args.fleet.here, self.data(FIGURES)) if ring else {}),
             ),
         )
+        if ring:
+            database.append(self._join(name, ring, database))
         container = self.container(name, self._wiki(name, settings), after=database)
         self._first_admin([container])
         return {"container": container.name}
+
+    def _join(self, name: str, ring: Ring, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
+        """Before the wiki starts, so that it never migrates an old copy; and again when its image is another."""
+        fleet = self.args.fleet
+        peer = ring.peer(fleet.here)
+        return self.step(
+            "ring",
+            facts={
+                "container": self.physical(f"{name}-db"),
+                "database": DATABASE,
+                "peer": peer,
+                "address": fleet.private_address(peer),
+                "port": MARIADB_PORT,
+                "first": ring.first == fleet.here,
+                "image": self.args.settings.image,
+            },
+            secrets={
+                "root-password": self.secret("database-root-password"),
+                "replication-password": self.secret("replication-password"),
+            },
+            after=after,
+        )
 
     def _wiki(self, name: str, settings: BookstackSettings) -> ContainerArgs:
         secret = {"APP_KEY": self.secret("app-key"), "DB_PASSWORD": self.secret("database-password")}

@@ -1,0 +1,163 @@
+"""`python3 -m components.backup_runner <what>`, inside the container `backup`: what its schedule and the owner type.
+
+Exit codes: 0 all is well, 1 something is not, as the last lines say, 2 the words are wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.backup_runner.bring_back import changes, fetched, restore
+from components.backup_runner.containers import docker
+from components.backup_runner.drill import prove
+from components.backup_runner.notes import Notes
+from components.backup_runner.plan import BackupError, Plan
+from components.backup_runner.repository import Repository
+from components.backup_runner.save import save_all
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PLAN = Path(os.environ.get("BACKUP_PLAN", "/etc/backup/plan.json"))
+_PARTS = 12
+"""Checks after which all of the repository was read once."""
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _save(plan: Plan, args: argparse.Namespace) -> int:
+    services = [args.service] if args.service else sorted(plan.services)
+    for service in services:
+        plan.kept(service)
+    well = save_all(plan, Repository(plan), Notes(plan), services, _say)
+    if plan.copy_to and well:
+        Repository(plan, plan.copy_to).copy_from(Repository(plan))
+        _say("copied to the object store")
+    return 0 if well else 1
+
+
+def _check(plan: Plan, _: argparse.Namespace) -> int:
+    notes = Notes(plan)
+    turn = int(notes.known.get("turn", 0)) % _PARTS + 1
+    notes.known["turn"] = turn
+    try:
+        Repository(plan).check(f"{turn}/{_PARTS}")
+    except BackupError as error:
+        notes.checked(str(error))
+        raise
+    notes.checked()
+    _say(f"the repository is whole; part {turn} of {_PARTS} of its data was read")
+    return 0
+
+
+def _drill(plan: Plan, args: argparse.Namespace) -> int:
+    failed = 0
+    for service in [args.service] if args.service else sorted(plan.services):
+        try:
+            _say(prove(plan, Repository(plan), Notes(plan), service))
+        except BackupError as error:
+            failed = 1
+            _say(f"{service}: NOT proven: {error}")
+    return failed
+
+
+def _restore(plan: Plan, args: argparse.Namespace) -> int:
+    with tempfile.NamedTemporaryFile("w") as password:
+        password.write(sys.stdin.readline().strip() if args.of else "")
+        password.flush()
+        source = Repository(plan, args.repository, Path(password.name) if args.of else None)
+        services = sorted(plan.services) if args.service == "all" else [args.service]
+        results = [_restore_one(plan, source, service, args) for service in services]
+    return max(results)
+
+
+def _restore_one(plan: Plan, source: Repository, service: str, args: argparse.Namespace) -> int:
+    with fetched(plan, source, service, args.of or plan.host, args.snapshot) as new:
+        found = changes(plan, service, new)
+        _say(f"{service}: snapshot {new.snapshot} would be brought back:")
+        for line in found.lines:
+            _say(f"  {line}")
+        for line in found.lost:
+            _say(f"  NEWER: {line}")
+        if args.dry_run:
+            _say(f"{service}: nothing was changed")
+            return 0
+        if found.lost and not args.overwrite:
+            raise BackupError(f"{service} holds what the backup does not: " + "; ".join(found.lost))
+        before = restore(plan, service, new)
+    _say(f"{service}: brought back; what was there before is in {before}")
+    return 0
+
+
+def _status(plan: Plan, _: argparse.Namespace) -> int:
+    notes = Notes(plan)
+    services = {service: notes.of(service) for service in sorted(plan.services)}
+    _say(json.dumps({"services": services, "check": notes.known.get("check", {})}))
+    return 0
+
+
+def _health(plan: Plan, _: argparse.Namespace) -> int:
+    docker("version", "--format", "{{.Server.Version}}")
+    return 0 if plan.services else 1
+
+
+_ALONE = (_save, _check, _drill, _restore)
+"""What must not run twice at a time."""
+
+
+def main(arguments: list[str]) -> int:
+    """Runs one of the words."""
+    args = _parser().parse_args(arguments)
+    plan = Plan.read(_PLAN)
+    work: Callable[[Plan, argparse.Namespace], int] = args.work
+    try:
+        if work not in _ALONE:
+            return work(plan, args)
+        plan.own.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (plan.own / "lock").open("w") as lock:
+            _take(lock.fileno())
+            return work(plan, args)
+    except (BackupError, OSError) as error:
+        _say(f"failed: {error}")
+        return 1
+
+
+def _take(lock: int) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise BackupError("another run is under way; it is seen with: docker top backup") from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="backup_runner")
+    words = parser.add_subparsers(required=True)
+    for name, work in (("save", _save), ("drill", _drill)):
+        word = words.add_parser(name)
+        word.add_argument("service", nargs="?", default="")
+        word.set_defaults(work=work)
+    for name, plain in (("check", _check), ("status", _status), ("health", _health)):
+        words.add_parser(name).set_defaults(work=plain)
+    word = words.add_parser("restore")
+    word.add_argument("service")
+    word.add_argument("--snapshot", default="")
+    word.add_argument("--of", default="", help="another host's backup; its password is read from standard input")
+    word.add_argument("--repository", default="")
+    word.add_argument("--dry-run", action="store_true")
+    word.add_argument("--overwrite", action="store_true")
+    word.set_defaults(work=_restore)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

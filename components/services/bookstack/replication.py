@@ -1,0 +1,92 @@
+"""Replication: which two hosts hold the wiki's ring, and what each side's MariaDB is told for it.
+
+Options: `MariaDB/mariadb-docs:server/ha-and-performance/standard-replication`, its pages on multi-master rings, global
+transaction ids and replication variables.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.host import File, Mount
+from components.metrics import LEFT_FOR_PROMETHEUS
+
+if TYPE_CHECKING:
+    from components.fleet import Fleet
+
+SERVICE_NAME = "bookstack"
+_KEPT_LOG = 14 * 24 * 3600
+"""Seconds for which changes are kept for the other side; away for longer, it has to be filled anew."""
+_SILENCE = 10
+"""Seconds without a word after which the line to the other side counts as dead."""
+_LOG = "bookstack-db"
+FIGURES = f"{LEFT_FOR_PROMETHEUS}/{SERVICE_NAME}"
+"""Where below the data root each database leaves what it says of its replication."""
+_FIGURES_INSIDE = "/figures"
+_HEALTH = "/etc/kitestacks/health.sh"
+
+
+@dataclass(frozen=True)
+class Ring:
+    """Two hosts whose databases follow each other.
+
+    Attributes:
+        hosts: Both, in alphabetical order.
+        first: The primary, whose copy answers as long as it can.
+    """
+
+    hosts: tuple[str, ...]
+    first: str
+
+    @classmethod
+    def of(cls, fleet: Fleet) -> Ring | None:
+        """The fleet's ring, where the stack files say `data: ring`."""
+        said = {block.data for _, name, block in fleet.blocks() if name == SERVICE_NAME}
+        site = fleet.site_of(SERVICE_NAME)
+        return cls(fleet.hosts_of(SERVICE_NAME), fleet.ranked(site)[0]) if said == {"ring"} and site else None
+
+    @property
+    def second(self) -> str:
+        """The one that takes over."""
+        return self.peer(self.first)
+
+    def peer(self, host: str) -> str:
+        """The other one."""
+        return next(each for each in self.hosts if each != host)
+
+    def options(self, host: str) -> tuple[str, ...]:
+        """What a host's server is told.
+
+        A side is known by a number made from its host's name alone: whatever else changes in the fleet, its log stays
+        its own. It writes down its own changes only (no `log_slave_updates`): with two sides nothing has to be passed
+        on, and nothing comes back.
+        """
+        number = zlib.crc32(host.encode()) or 1
+        return (
+            f"--server-id={number}",
+            f"--gtid-domain-id={number}",
+            "--gtid-strict-mode=1",
+            "--log-bin",
+            # Else the logs are named after the container, and are not found when that has another name.
+            f"--log-basename={_LOG}",
+            "--binlog-format=row",
+            "--sync-binlog=1",
+            f"--binlog-expire-logs-seconds={_KEPT_LOG}",
+            "--relay-log-recovery=1",
+            f"--slave-net-timeout={_SILENCE}",
+            f"--auto-increment-increment={len(self.hosts)}",
+            f"--auto-increment-offset={self.hosts.index(host) + 1}",
+        )
+
+    def told(self, host: str, figures: str) -> dict[str, Any]:
+        """What a host's database is given on top: options, and a health check that leaves its figures in a folder."""
+        script = Path(__file__).with_name("health.sh").read_text(encoding="utf-8")
+        return {
+            "options": self.options(host),
+            "files": {_HEALTH: File(content=script)},
+            "mounts": [Mount(source=figures, target=_FIGURES_INSIDE)],
+            "health": ["sh", _HEALTH, _FIGURES_INSIDE],
+        }

@@ -1,0 +1,172 @@
+"""What the owner types, against a host whose containers a script plays: words, refusals, notes."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from components.proven import proven_restores, write_down
+from kitestacks import backup_command, backup_host, restore, restore_drill
+from kitestacks.__main__ import parser_of
+from kitestacks.exits import CommandError, Exit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import ModuleType
+
+    from tests.stack_files import StackFiles
+
+MODULES: dict[str, ModuleType] = {"backup": backup_command, "restore": restore, "restore-drill": restore_drill}
+NOW = datetime.now(UTC)
+DOCKER = r"""#!/bin/bash
+# docker's command: keeps what it was told and what came on standard input, and answers as a file says.
+home=$(dirname "$0")
+echo "$*" >> "$home/said"
+cat >> "$home/stdin"
+cat "$home/answer" 2>/dev/null
+exit "$(cat "$home/code" 2>/dev/null || echo 0)"
+"""
+
+
+class Docker:
+    """The script, and what it was told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "docker").write_text(DOCKER)
+        (folder / "docker").chmod(0o755)
+
+    def answers(self, text: str, code: int = 0) -> None:
+        (self.folder / "answer").write_text(text)
+        (self.folder / "code").write_text(str(code))
+
+    @property
+    def said(self) -> list[str]:
+        file = self.folder / "said"
+        return file.read_text().splitlines() if file.exists() else []
+
+    @property
+    def stdin(self) -> str:
+        return (self.folder / "stdin").read_text()
+
+
+@pytest.fixture
+def docker(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Docker:
+    folder = tmp_path_factory.mktemp("docker")
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setattr(backup_host, "pulumi", lambda *_: json.dumps({"backup.recovery-password": "opens-it"}))
+    return Docker(folder)
+
+
+def run(files: StackFiles, *words: str) -> int:
+    name, *rest = words
+    arguments = parser_of(name).parse_args([*rest, "--folder", str(files.folder)])
+    return int(MODULES[name].run(arguments))
+
+
+def test_drill_that_proves_is_noted_for_the_guards(docker: Docker, files: StackFiles) -> None:
+    docker.answers("bookstack: proven with snapshot abc: 3 files and folders read, canary found\n")
+
+    assert run(files, "restore-drill", "bookstack", "-s", "monk") == Exit.OK
+    noted = proven_restores(files.folder, "monk")
+    assert set(noted) == {"bookstack"}
+    assert noted["bookstack"] >= NOW.replace(microsecond=0)
+    container = "exec -i backup python3 -m components.backup_runner drill bookstack"
+    assert docker.said == [f"-H unix:///var/run/docker.sock {container}"]
+
+
+def test_drill_that_fails_notes_only_what_it_proved(docker: Docker, files: StackFiles) -> None:
+    docker.answers("forgejo: proven with snapshot abc: canary found\nkavita: NOT proven: damaged\n", code=1)
+
+    with pytest.raises(CommandError, match="restore-drill all: kavita: NOT proven: damaged") as failed:
+        run(files, "restore-drill", "all", "-s", "monk")
+    assert failed.value.exit_code == Exit.RESOURCE
+    assert set(proven_restores(files.folder, "monk")) == {"forgejo"}
+
+
+def test_status_takes_the_hosts_own_drills_over(
+    docker: Docker, files: StackFiles, capsys: pytest.CaptureFixture[str]
+) -> None:
+    later = int(NOW.timestamp())
+    facts = {"saved": later, "bytes": 2**20, "proven": later, "failed": "the backup server does not answer"}
+    docker.answers(json.dumps({"services": {"bookstack": facts, "kavita": {}}, "check": {}}) + "\n")
+    write_down(files.folder, "monk", "bookstack", datetime(2026, 1, 1, tzinfo=UTC))
+
+    assert run(files, "backup", "status", "-s", "monk") == Exit.OK
+    shown = capsys.readouterr().out.splitlines()
+    assert "saved 0 h ago" in shown[0]
+    assert "FAILED: the backup server does not answer" in shown[0]
+    assert "saved never" in shown[1]
+    assert proven_restores(files.folder, "monk")["bookstack"].timestamp() == later
+
+
+def test_newer_data_is_said_with_the_way_out(docker: Docker, files: StackFiles) -> None:
+    docker.answers("failed: bookstack holds what the backup does not: 3 files are newer\n", code=1)
+
+    with pytest.raises(CommandError, match="3 files are newer") as refused:
+        run(files, "restore", "bookstack", "-s", "monk")
+    assert refused.value.exit_code == Exit.POLICY
+    assert "--overwrite" in refused.value.way_out
+
+
+def test_dry_run_and_snapshot_are_passed_on(docker: Docker, files: StackFiles) -> None:
+    run(files, "restore", "bookstack", "-s", "monk", "--dry-run", "--snapshot", "abc")
+
+    assert docker.said[0].endswith("restore bookstack --snapshot abc --dry-run")
+
+
+def test_restore_on_the_keeper_brings_the_password_and_leaves_none(docker: Docker, files: StackFiles) -> None:
+    run(files, "restore", "bookstack", "-s", "monk", "--to", "kscloud1")
+
+    (said,) = docker.said
+    assert said.startswith("-H ssh://kite@kscloud1 exec -i backup ")
+    assert said.endswith("restore bookstack --of monk --repository /data/backup-server/monk")
+    assert docker.stdin == "opens-it\n"
+    assert "opens-it" not in said
+
+
+def test_prune_runs_beside_the_repository_and_only_lists_at_first(docker: Docker, files: StackFiles) -> None:
+    run(files, "backup", "prune", "-s", "monk")
+
+    (said,) = docker.said
+    assert said.startswith("-H ssh://kite@kscloud1 exec -i --user 65532:65532 backup restic ")
+    assert "--repo /data/backup-server/monk" in said
+    assert said.endswith("forget --group-by host,tags --keep-within 1y --dry-run")
+    assert docker.stdin == "opens-it"
+
+
+def test_prune_without_a_proven_restore_is_refused(docker: Docker, files: StackFiles) -> None:
+    with pytest.raises(CommandError, match=r"no restore was proven lately of .*bookstack") as refused:
+        run(files, "backup", "prune", "-s", "monk", "--yes")
+    assert "restore-drill all -s monk" in refused.value.way_out
+    assert not docker.said
+
+    for service in files.fleet("monk").kept_here:
+        write_down(files.folder, "monk", service)
+    assert run(files, "backup", "prune", "-s", "monk", "--yes") == Exit.OK
+    assert docker.said[0].endswith("--keep-within 1y --prune")
+
+
+def test_host_without_a_backup_is_named(docker: Docker, files: StackFiles) -> None:
+    with pytest.raises(CommandError, match="no backup is made of 'attic'") as refused:
+        run(files, "backup", "now", "-s", "attic")
+    assert "kscloud1, monk" in refused.value.way_out
+    assert not docker.said
+
+
+def test_failed_backup_is_the_commands_failure(docker: Docker, files: StackFiles) -> None:
+    docker.answers("bookstack: NOT saved: the dump bookstack-db.sql is cut short\n", code=1)
+
+    with pytest.raises(CommandError, match="is cut short"):
+        run(files, "backup", "now", "-s", "monk")
+
+
+def test_container_that_is_not_there_is_named(docker: Docker, files: StackFiles) -> None:
+    docker.answers("", code=1)
+
+    with pytest.raises(CommandError, match="backup on monk says nothing"):
+        run(files, "backup", "check", "-s", "monk")
