@@ -37,6 +37,7 @@ ELSEWHERE = {
     "make toolchain": "tests/test_toolchain.py",
     "python3 -m kitestacks toolchain": "tests/test_toolchain.py",
     "python3 -m kitestacks database": "tests/artefacts/test_pg_standby.py",
+    "python3 -m kitestacks kit open": "tests/engine/test_kit.py",
     "source activate": "tests/test_toolchain.py",
     "source rehearsal/activate": "tests/engine/test_rehearsal_command.py",
     "pulumi up -s kscloud1 --replace": "tests/host_setup",
