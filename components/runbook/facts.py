@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.edge.promises import Kind
+from components.secrets import GIVEN
 from components.services.bookstack.replication import Ring
 from components.services.cloudflared import Cloudflared
 from components.settings import service_class
 from components.sites import site_reports
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from components.fleet import Fleet
+    from components.settings import StackFile
     from components.sites import SiteReport
 
 NEEDS_THE_REAL_THING = (
@@ -65,6 +67,7 @@ class Facts:
         connectors: The containers of the tunnels on a host with shared sites.
         services: Every service of the fleet, by the hosts that it stands on.
         shared_site: A site on several hosts, to ask who answers; empty without one.
+        owners: What only the owner can bring along, as the key of an encrypted value and its stack.
         wiki_ring: The two hosts whose wikis follow each other, if any do.
         fixed: The secrets that encrypt data, and can't be made anew, as `<service>.<name>`.
     """
@@ -74,6 +77,7 @@ class Facts:
     connectors: str
     services: dict[str, tuple[str, ...]]
     shared_site: str
+    owners: tuple[tuple[str, str], ...]
     wiki_ring: Ring | None
     fixed: tuple[str, ...]
 
@@ -113,6 +117,7 @@ def facts_of(fleet: Fleet) -> Facts:
         connectors=" ".join(each.container for each in Cloudflared.metrics[: 2 if shared else 1]),
         services={name: fleet.hosts_of(name) for _, name, _ in fleet.blocks()},
         shared_site=shared[0] if shared else "",
+        owners=tuple(each for host in reversed(ordered) for each in _owners(host, fleet.stacks[host])),
         wiki_ring=Ring.of(fleet),
         fixed=tuple(
             dict.fromkeys(
@@ -133,6 +138,16 @@ def drilled_pages(fleet: Fleet) -> dict[str, str]:
         "database-crash": "Wiki database crash",
         "upgrade": "A container never gets healthy",
     }
+
+
+def _owners(host: str, stack: StackFile) -> Iterator[tuple[str, str]]:
+    """A stack's values that no other file has."""
+    yield "cloudflare:apiToken", host
+    if stack.tailnet is not None:
+        yield "tailscale:apiKey", host
+    blocks = [*stack.service_settings.values(), *([stack.host.setup] if stack.host.setup else [])]
+    names = dict.fromkeys(name for block in blocks for name in block.owner_secrets.values())
+    yield from ((f"{GIVEN}:{name}", host) for name in names)
 
 
 def _host(fleet: Fleet, name: str, reports: Sequence[SiteReport]) -> HostFacts:
