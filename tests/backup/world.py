@@ -151,7 +151,7 @@ def world(home: Path) -> Iterator[World]:
     if programs[0] is None or programs[1] is None:
         pytest.skip("no restic here: python3 -m kitestacks toolchain --restic")
     with contextlib.ExitStack() as stack:
-        port = servers._free_port()
+        port = servers.free_port()
         made = World(home=home, restic=programs[0], port=port)
         _lay_out(made)
         for service in DATABASES:
