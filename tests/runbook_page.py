@@ -48,4 +48,4 @@ def commands(text: str) -> Iterator[str]:
 
 def needs_the_real_thing(command: str) -> bool:
     """Whether the page itself says that no rehearsal plays it."""
-    return command.startswith(NEEDS_THE_REAL_THING)
+    return command.startswith(tuple(known.partition("<")[0] for known in NEEDS_THE_REAL_THING))

@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.edge.promises import Kind
+from components.secrets import GIVEN
 from components.services.bookstack.replication import Ring
 from components.services.cloudflared import Cloudflared
+from components.settings import service_class
 from components.sites import site_reports
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from components.fleet import Fleet
+    from components.settings import StackFile
     from components.sites import SiteReport
 
 NEEDS_THE_REAL_THING = (
@@ -26,7 +29,8 @@ NEEDS_THE_REAL_THING = (
     "pulumi login",
     "git pull",
 )
-"""Commands that no rehearsal plays: they need the real network, machine, image or account. The runbook lists them."""
+"""Commands that no rehearsal plays: they need the real network, machine, image or account. The runbook lists them, and
+each stands for all that begin as it does."""
 LOGIN_DATABASE = "authentik-db"
 
 
@@ -63,7 +67,9 @@ class Facts:
         connectors: The containers of the tunnels on a host with shared sites.
         services: Every service of the fleet, by the hosts that it stands on.
         shared_site: A site on several hosts, to ask who answers; empty without one.
+        owners: What only the owner can bring along, as the key of an encrypted value and its stack.
         wiki_ring: The two hosts whose wikis follow each other, if any do.
+        fixed: The secrets that encrypt data, and can't be made anew, as `<service>.<name>`.
     """
 
     hosts: tuple[HostFacts, ...]
@@ -71,7 +77,9 @@ class Facts:
     connectors: str
     services: dict[str, tuple[str, ...]]
     shared_site: str
+    owners: tuple[tuple[str, str], ...]
     wiki_ring: Ring | None
+    fixed: tuple[str, ...]
 
     @property
     def login_database(self) -> bool:
@@ -109,7 +117,16 @@ def facts_of(fleet: Fleet) -> Facts:
         connectors=" ".join(each.container for each in Cloudflared.metrics[: 2 if shared else 1]),
         services={name: fleet.hosts_of(name) for _, name, _ in fleet.blocks()},
         shared_site=shared[0] if shared else "",
+        owners=tuple(each for host in reversed(ordered) for each in _owners(host, fleet.stacks[host])),
         wiki_ring=Ring.of(fleet),
+        fixed=tuple(
+            dict.fromkeys(
+                f"{name}.{key}"
+                for _, name, _ in fleet.blocks()
+                for key, secret in service_class(name).secrets.items()
+                if secret.fixed
+            )
+        ),
     )
 
 
@@ -121,6 +138,16 @@ def drilled_pages(fleet: Fleet) -> dict[str, str]:
         "database-crash": "Wiki database crash",
         "upgrade": "A container never gets healthy",
     }
+
+
+def _owners(host: str, stack: StackFile) -> Iterator[tuple[str, str]]:
+    """A stack's values that no other file has."""
+    yield "cloudflare:apiToken", host
+    if stack.tailnet is not None:
+        yield "tailscale:apiKey", host
+    blocks = [*stack.service_settings.values(), *([stack.host.setup] if stack.host.setup else [])]
+    names = dict.fromkeys(name for block in blocks for name in block.owner_secrets.values())
+    yield from ((f"{GIVEN}:{name}", host) for name in names)
 
 
 def _host(fleet: Fleet, name: str, reports: Sequence[SiteReport]) -> HostFacts:

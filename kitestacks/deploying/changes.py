@@ -49,8 +49,10 @@ def changes_of(fleet: Fleet, outputs: Mapping[str, Any]) -> tuple[Change, ...]:
         outputs: What its stack put out when it was deployed last; nothing for one that never was.
     """
     kept = guards.Kept.read(outputs[guards.OUTPUT]).services if guards.OUTPUT in outputs else {}
+    # A stack of an earlier version of this program put out the images of what keeps data alone.
+    deployed_images = {name: each.images for name, each in kept.items()} | outputs.get(deployed.OUTPUT, {})
     found = []
-    for name, before in outputs.get(deployed.OUTPUT, {}).items():
+    for name, before in deployed_images.items():
         settings = fleet.own.service_settings.get(name)
         now = deployed.images_of(settings) if settings else {}
         old = {setting: image for setting, image in before.items() if now.get(setting, image) != image}

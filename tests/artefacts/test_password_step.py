@@ -24,7 +24,7 @@ LOOKS = ("pg_isready", "healthcheck.sh", "SELECT 1")
 """What the step does to look; any other command changes something."""
 
 
-def _given(service: str, container: str, stack: str) -> servers.Given:
+def given_of(service: str, container: str, stack: str) -> servers.Given:
     """What the plan gives a database's image."""
     planned = containers_of(service, stack)[container]
     env, words = environment(planned), files(planned)
@@ -73,9 +73,9 @@ def _changes(commands: list[str]) -> int:
 @pytest.fixture(scope="module", params=["postgres", "mariadb"])
 def running(request: pytest.FixtureRequest) -> Iterator[Database]:
     if request.param == "postgres":
-        given, start = _given("authentik-db", "authentik-db", "kscloud1"), servers.postgres
+        given, start = given_of("authentik-db", "authentik-db", "kscloud1"), servers.postgres
     else:
-        given, start = _given("bookstack", "bookstack-db", "monk"), servers.mariadb
+        given, start = given_of("bookstack", "bookstack-db", "monk"), servers.mariadb
     with start(given) as environment:
         yield Database(engine=request.param, given=given, environment=environment)
 

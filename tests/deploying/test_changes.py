@@ -44,6 +44,17 @@ def test_changed_image_of_a_service_with_data_brings_its_folders_and_databases(f
     assert change.paths == ("services.bookstack.database-image",)
 
 
+def test_stack_of_an_earlier_version_is_compared_by_what_it_keeps(files: StackFiles) -> None:
+    before = outputs(files.fleet("monk"))
+    del before[deployed.OUTPUT]
+    files.edit("monk", "services.portainer.image", "portainer/portainer-ce:2.40.0-alpine")
+
+    (change,) = changes_of(files.fleet("monk"), before)
+
+    assert change.service == "portainer"
+    assert change.folders
+
+
 @pytest.mark.parametrize("service", ["portal", "prometheus"])
 def test_changed_image_of_a_service_without_data_worth_keeping_saves_nothing(service: str, files: StackFiles) -> None:
     before = outputs(files.fleet("monk"))

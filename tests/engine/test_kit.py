@@ -16,6 +16,7 @@ import pytest
 from kitestacks import kit
 from kitestacks.__main__ import parser_of
 from kitestacks.exits import CommandError, Exit
+from tests.stack_files import ROOT
 from toolchain import restic
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def test_burned_house_comes_back_from_the_kit_alone(
     folder = tmp_path / "new"
     assert _run("open", str(made / "kit.age"), "--into", str(folder), "--password-file", f"{made}/password") == 0
 
-    (folder / ".venv").symlink_to(kit.ROOT / ".venv")
+    (folder / ".venv").symlink_to(ROOT / ".venv")
     environment = {
         **os.environ,
         "PULUMI_BACKEND_URL": f"file://{folder}/.kitestacks/state",
@@ -157,7 +158,15 @@ def test_data_comes_back_with_restic_and_the_kits_recovery_password(made: Path, 
     store = str(tmp_path / "store")
 
     def run(password: str, *words: str) -> None:
-        command = [program, "--repo", store, "--password-file", f"{tmp_path}/{password}", "--no-cache", *words]
+        command: list[str | Path] = [
+            program,
+            "--repo",
+            store,
+            "--password-file",
+            f"{tmp_path}/{password}",
+            "--no-cache",
+            *words,
+        ]
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
 
     run("machine", "init")

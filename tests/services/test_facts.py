@@ -203,7 +203,11 @@ DEMANDS = [
     ),
     health("bookstack", "its own path", "/status"),
     mount("bookstack", "its data", "/config"),
-    health("bookstack-db", "the image's own check", "healthcheck.sh", "--connect", "--innodb_initialized"),
+    Demand(
+        "bookstack-db",
+        "the image's own check, within ours",
+        lambda known: "healthcheck.sh --connect --innodb_initialized" in files(known)["/etc/kitestacks/health.sh"],
+    ),
     health("osticket-db", "the image's own check", "healthcheck.sh", "--connect", "--innodb_initialized"),
     env("osticket-db", "version steps", MARIADB_AUTO_UPGRADE="1"),
     secret_environment(
@@ -248,6 +252,9 @@ DEMANDS = [
     health("litellm", "/health calls the real models, for money", "/health/liveliness"),
     env("litellm", "the default is not known", GENERIC_USER_ID_ATTRIBUTE="preferred_username"),
     env("litellm", "the public address", PROXY_BASE_URL="https://ai.kitestacks.com"),
+    private("backup", "without it nothing can be read", "/run/secrets/repository-password"),
+    env("backup-server", "what is saved can't be taken back from afar", OPTIONS="--append-only --private-repos"),
+    private("backup-server", "an empty list of users lets nobody in", "/run/secrets/htpasswd"),
     health("portal", "a path without a login", "/healthz"),
     Demand(
         "site-proxy",
