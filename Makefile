@@ -3,7 +3,7 @@
 PYTHON ?= python3
 KITESTACKS := $(PYTHON) -m kitestacks
 
-.PHONY: help doctor toolchain rehearsal rehearsal-status rehearsal-down deploy drill test test-apps lint sites schema runbook bench
+.PHONY: help doctor toolchain rehearsal rehearsal-status rehearsal-down deploy drill test test-apps lint sites schema runbook adopt bench
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -46,6 +46,9 @@ schema: ## write docs/stack-file.schema.json from the models
 
 runbook: ## write RUNBOOK.md from the stack files, with the dates of the last drills
 	@$(KITESTACKS) runbook
+
+adopt: ## the plan to take over what was made by hand on a host (HOST=monk); DO=--do or DO=--back carries it out
+	@$(KITESTACKS) adopt -s $(HOST) $(DO)
 
 bench: ## compare preview and up with a bare program of the same size
 	@$(KITESTACKS) bench

@@ -90,6 +90,8 @@ class Service(pulumi.ComponentResource):
     """How its site's visitors log in; None: it has no login, and a site must say `public: true`."""
     secrets: ClassVar[Mapping[str, Secret]] = {}
     """The secrets that it needs made, by name."""
+    adopts: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Secrets that an installation made by hand already has: the variables in which common images take each."""
     folders: ClassVar[tuple[DataFolder, ...]] = ()
     """Its folders below the host's data root."""
     data_ways: ClassVar[tuple[str, ...]] = ("manual",)

@@ -37,6 +37,7 @@ COMMANDS = {
     "rehearsal": Command("rehearsal.command", "bring both hosts up on this machine", "rehearsal up"),
     "drill": Command("rehearsal.drill.command", "take parts away and measure who answers", "drill monk-gone"),
     "deploy": Command("kitestacks.deploy", "update the hosts one by one, with a way back for data", "deploy"),
+    "adopt": Command("kitestacks.adopt", "take over what was made by hand, on the same folders", "adopt -s monk"),
     "orphans": Command("kitestacks.orphans", "find what an interrupted update left behind", "orphans -s monk"),
     "backup": Command("kitestacks.backup_command", "what is saved; save, check or prune", "backup status -s monk"),
     "restore": Command("kitestacks.restore", "bring a service back", "restore bookstack -s monk --dry-run"),

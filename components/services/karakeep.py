@@ -86,6 +86,10 @@ class Karakeep(Service):
         "metrics-token": Secret(purpose="lets Prometheus read the figures"),
         "litellm-key": Secret(purpose="Karakeep's own key at LiteLLM", prefix="sk-"),
     }
+    adopts = {
+        "meilisearch-key": ("MEILI_MASTER_KEY",),
+        "nextauth-secret": ("NEXTAUTH_SECRET",),
+    }
     folders = (DataFolder(path="karakeep"), DataFolder(path="karakeep-meilisearch", owner=_SEARCH_OWNER))
     metrics = (
         Metrics(container="karakeep", port=3000, path="/api/metrics", token="metrics-token"),  # noqa: S106 - a name

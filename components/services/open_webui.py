@@ -48,6 +48,9 @@ class OpenWebui(Service):
         "admin-password": Secret(purpose="the local administrator's, who keeps the first visitor from becoming one"),
         "litellm-key": Secret(purpose="opens the models at LiteLLM", prefix="sk-"),
     }
+    adopts = {
+        "secret-key": ("WEBUI_SECRET_KEY",),
+    }
     folders = (DataFolder(path="open-webui"),)
 
     @classmethod

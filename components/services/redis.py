@@ -42,6 +42,9 @@ class Redis(Service):
     state = StateClass.SINGLE_WRITER
     backup = Backup(disposable="a cache: whoever uses it fills it again")
     secrets = {"password": Secret(purpose="opens Redis", shared=True)}
+    adopts = {
+        "password": ("REDIS_PASSWORD",),
+    }
     folders = (DataFolder(path="redis", owner=_OWNER),)
 
     def create(self, name: str, args: ServiceArgs) -> Mapping[str, pulumi.Input[str]]:

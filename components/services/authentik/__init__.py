@@ -90,6 +90,10 @@ class Authentik(Service):
         "admin-password": Secret(purpose="logs the first administrator, akadmin, in", typed=True, shared=True),
         "api-token": Secret(purpose="akadmin's key to Authentik's API, for programs", length=60, shared=True),
     }
+    adopts = {
+        "secret-key": ("AUTHENTIK_SECRET_KEY",),
+        "api-token": ("AUTHENTIK_BOOTSTRAP_TOKEN",),
+    }
     folders = tuple(DataFolder(path=f"authentik/{each}", owner=_OWNER) for each in _FOLDERS)
     metrics = (
         Metrics(container="authentik-server", port=_METRICS_PORT, outside=9301),

@@ -78,6 +78,9 @@ class AuthentikDb(Service):
         "password": Secret(purpose="opens Authentik's database to Authentik", shared=True),
         "replication-password": Secret(purpose="lets one copy of the database follow another", shared=True),
     }
+    adopts = {
+        "password": ("POSTGRES_PASSWORD",),
+    }
     folders = (DataFolder(path="authentik-db", owner=POSTGRES_OWNER),)
 
     @classmethod

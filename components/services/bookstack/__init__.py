@@ -76,6 +76,19 @@ class Bookstack(Service):
         ),
         "replication-password": Secret(purpose="lets each host's database follow the other's", fixed=True, shared=True),
     }
+    adopts = {
+        "app-key": ("APP_KEY",),
+        "database-password": (
+            "MARIADB_PASSWORD",
+            "MYSQL_PASSWORD",
+            "DB_PASSWORD",
+            "DB_PASS",
+        ),
+        "database-root-password": (
+            "MARIADB_ROOT_PASSWORD",
+            "MYSQL_ROOT_PASSWORD",
+        ),
+    }
     folders = (
         DataFolder(path="bookstack", owner=f"{OWNER}:{OWNER}"),
         DataFolder(path="bookstack-db", owner=MARIADB_OWNER),

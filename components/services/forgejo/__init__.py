@@ -84,6 +84,24 @@ class Forgejo(Service):
         "metrics-token": Secret(purpose="lets Prometheus read the figures"),
         "admin-password": Secret(purpose=f"the account `{FIRST_ADMIN}`, the way in without Authentik", typed=True),
     }
+    adopts = {
+        "secret-key": (
+            "FORGEJO__security__SECRET_KEY",
+            "GITEA__security__SECRET_KEY",
+        ),
+        "internal-token": (
+            "FORGEJO__security__INTERNAL_TOKEN",
+            "GITEA__security__INTERNAL_TOKEN",
+        ),
+        "jwt-secret": (
+            "FORGEJO__oauth2__JWT_SECRET",
+            "GITEA__oauth2__JWT_SECRET",
+        ),
+        "lfs-jwt-secret": (
+            "FORGEJO__server__LFS_JWT_SECRET",
+            "GITEA__server__LFS_JWT_SECRET",
+        ),
+    }
     folders = (DataFolder(path="forgejo", owner=_OWNER),)
     metrics = (Metrics(container="forgejo", port=3000, token="metrics-token"),)  # noqa: S106 - a secret's name
 

@@ -61,6 +61,10 @@ class Grafana(Service):
         "secret-key": Secret(purpose="encrypts secrets in Grafana's database", fixed=True),
         "metrics-password": Secret(purpose="lets Prometheus read Grafana's figures"),
     }
+    adopts = {
+        "secret-key": ("GF_SECURITY_SECRET_KEY",),
+        "admin-password": ("GF_SECURITY_ADMIN_PASSWORD",),
+    }
     folders = (DataFolder(path="grafana", owner="472:0"),)
     metrics = (Metrics(container="grafana", port=PORT, token="metrics-password", user=_METRICS_USER),)  # noqa: S106 - a name
 

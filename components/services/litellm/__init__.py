@@ -89,6 +89,11 @@ class Litellm(Service):
         "database-password": Secret(purpose="opens LiteLLM's database"),
         _METRICS_KEY: Secret(purpose="lets Prometheus read LiteLLM's figures, and nothing else", prefix="sk-"),
     }
+    adopts = {
+        "salt-key": ("LITELLM_SALT_KEY",),
+        "master-key": ("LITELLM_MASTER_KEY",),
+        "database-password": ("POSTGRES_PASSWORD",),
+    }
     folders = (DataFolder(path=_DATABASE, owner=POSTGRES_OWNER, mode="0700"),)
     metrics = (Metrics(container="litellm", port=PORT, path="/metrics/", token=_METRICS_KEY),)
 

@@ -75,6 +75,17 @@ class Osticket(Service):
         "database-root-password": Secret(purpose="runs the help desk's database", fixed=True),
         "admin-password": Secret(purpose=f"osTicket's own administrator, {_ADMIN}", typed=True),
     }
+    adopts = {
+        "salt": ("INSTALL_SECRET",),
+        "database-password": (
+            "MARIADB_PASSWORD",
+            "MYSQL_PASSWORD",
+        ),
+        "database-root-password": (
+            "MARIADB_ROOT_PASSWORD",
+            "MYSQL_ROOT_PASSWORD",
+        ),
+    }
     folders = (DataFolder(path="osticket-db", owner=MARIADB_OWNER),)
 
     def create(self, name: str, args: ServiceArgs) -> Mapping[str, pulumi.Input[str]]:
