@@ -48,6 +48,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(RENEW, action="store_true", help="write the golden files anew instead of comparing")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first: where files are shared out between processes, none is left to work alone at the end."""
+    items.sort(key=lambda item: (item.get_closest_marker("docker") is None, item.get_closest_marker("engine") is None))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Where every test must be able to run, says which could not."""
     skipped = terminalreporter.stats.get("skipped", [])

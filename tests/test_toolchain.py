@@ -577,15 +577,15 @@ def test_activate_without_toolchain_says_what_makes_it(checkout: Checkout) -> No
 
 
 @pytest.mark.engine
-def test_real_toolchain_is_found_quickly_and_runs() -> None:
+def test_real_toolchain_is_found_without_starting_a_program_and_runs() -> None:
+    """Every plan in a rehearsal's shell looks for it first."""
     import toolchain  # noqa: PLC0415 - the real one, not a copy
 
-    started = time.monotonic()
-    found = toolchain.find()
-    seconds = time.monotonic() - started
+    with pytest.MonkeyPatch.context() as without_programs:
+        without_programs.setattr(subprocess, "Popen", None)
+        found = toolchain.find()
     if found is None:
         pytest.skip("no Pulumi engine: make toolchain")
-    assert seconds < 0.5
     said = subprocess.run(
         ["pulumi", "plugin", "ls"], env={**os.environ, **found.env()}, capture_output=True, text=True, check=True
     ).stdout
