@@ -82,21 +82,27 @@ def fetched(plan: Plan, repository: Repository, service: str, host: str, snapsho
         files = repository.bring(chosen["id"], scratch)
         data = scratch / plan.data.relative_to("/")
         folder = data / plan.dumps(service).relative_to(plan.data)
-        manifest = json.loads((folder / MANIFEST).read_text())
-        found_dumps = [_whole(dumps.Dumped(**each), folder) for each in manifest["dumps"]]
+        canary, found_dumps = _manifest(folder, chosen["short_id"])
         moment = datetime.fromisoformat(chosen["time"]).astimezone(UTC).timestamp()
         yield Fetched(
             snapshot=chosen["short_id"],
             moment=moment,
             data=data,
             files=files,
-            canary=manifest[CANARY],
+            canary=canary,
             dumps=found_dumps,
         )
-    except FileNotFoundError as error:
-        raise BackupError(f"snapshot {chosen['short_id']} is no backup of {service}: {error}") from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _manifest(folder: Path, snapshot: str) -> tuple[str, list[tuple[dumps.Dumped, Path]]]:
+    """The canary, and the dumps, each of which is there, whole and the one that was saved."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+        return manifest[CANARY], [_whole(dumps.Dumped(**each), folder) for each in manifest["dumps"]]
+    except (FileNotFoundError, KeyError, ValueError) as error:
+        raise BackupError(f"snapshot {snapshot} was not made by this program, or is not whole: {error}") from None
 
 
 def _whole(dumped: dumps.Dumped, folder: Path) -> tuple[dumps.Dumped, Path]:
@@ -111,7 +117,10 @@ def changes(plan: Plan, service: str, new: Fetched) -> Changes:
     """Compares a snapshot with what is live."""
     found = Changes()
     for name in plan.kept(service).folders:
-        _compare(plan.data / name, new.data / name, new.moment, found)
+        if (new.data / name).is_dir():
+            _compare(plan.data / name, new.data / name, new.moment, found)
+        else:
+            found.lines.append(f"folder {plan.data / name}: not in this backup, and stays as it is")
     live = {each.container: each for each in plan.kept(service).databases}
     for dumped, file in new.dumps:
         _compare_database(plan, live.get(dumped.container), dumped, file, found)
@@ -137,7 +146,8 @@ def restore(plan: Plan, service: str, new: Fetched) -> Path:
                 _aside(plan, service, dumped, before)
                 dumps.replace(dumped, file)
         for name in plan.kept(service).folders:
-            _exchange(plan.data / name, new.data / name, before / name)
+            if (new.data / name).is_dir():
+                _exchange(plan.data / name, new.data / name, before / name)
         for dumped, file in new.dumps:
             if dumped.engine == "sqlite":
                 dumps.put_sqlite(plan, dumped, file)
@@ -155,14 +165,18 @@ def _aside(plan: Plan, service: str, dumped: dumps.Dumped, before: Path) -> None
 
 
 def _exchange(live: Path, new: Path, before: Path) -> None:
+    """Both by renaming: what is live is either the old folder or the new one."""
+    before.parent.mkdir(parents=True, exist_ok=True)
+    live.parent.mkdir(parents=True, exist_ok=True)
+    was_there = live.exists()
     try:
-        if live.exists():
-            before.parent.mkdir(parents=True, exist_ok=True)
+        if was_there:
             live.rename(before)
-        live.parent.mkdir(parents=True, exist_ok=True)
         new.rename(live)
     except OSError as error:
-        raise BackupError(f"{live} could not be exchanged ({error}); what was there is in {before}") from None
+        if was_there and not live.exists():
+            before.rename(live)
+        raise BackupError(f"{live} could not be exchanged, and is as it was: {error}") from None
 
 
 def _compare(live: Path, new: Path, moment: float, found: Changes) -> None:

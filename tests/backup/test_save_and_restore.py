@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -118,6 +119,23 @@ def test_what_was_there_before_is_kept_aside(world: World) -> None:
     assert (world.data / before / "wiki" / "later").read_text() == "only-here"
     assert "only-here" in (world.data / before / "wiki.sql").read_text()
     assert not (world.data / "wiki" / "later").exists()
+
+
+def test_folder_that_the_backup_does_not_know_stays(world: World) -> None:
+    assert world.runner("save", "papers")[0] == 0
+    (world.data / "papers" / "first").unlink()
+    (world.data / "newer").mkdir(exist_ok=True)
+    (world.data / "newer" / "kept").write_text("kept")
+    services = json.loads((world.home / "plan.json").read_text())["services"]
+    services["papers"]["folders"].append("newer")
+
+    with world.edit_plan(services=services):
+        code, said = world.runner("restore", "papers")
+
+    assert code == 0, said
+    assert "newer: not in this backup, and stays as it is" in said
+    assert (world.data / "papers" / "first").exists()
+    assert (world.data / "newer" / "kept").read_text() == "kept"
 
 
 def test_drill_loads_the_newest_backup_into_servers_of_its_own(world: World) -> None:
