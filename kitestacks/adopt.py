@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from components.fleet import Fleet
 
+_UNIX = "unix://"
 _COPY_SECONDS = 6 * 3600
 _AGAIN = "mend that, then the same command again: it goes on where it was"
 
@@ -209,6 +211,10 @@ def _daemon(endpoint: str) -> Iterator[DockerClient]:
         CommandError: it does not answer, or refuses.
     """
     try:
+        if endpoint.startswith(_UNIX):
+            # The SDK leaves its socket open when nobody listens, which Python complains about long afterwards.
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(endpoint.removeprefix(_UNIX))
         client = DockerClient(base_url=endpoint, use_ssh_client=endpoint.startswith("ssh://"), timeout=60)
         with contextlib.closing(client):
             client.ping()

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from components.services import KNOWN_SERVICES
+from kitestacks import adopt
 from kitestacks.adopt import Adoption, as_json, as_text
 from kitestacks.adopting.copies import Copies
 from kitestacks.adopting.declared import Declared
 from kitestacks.adopting.moves import Moves
 from kitestacks.adopting.plan import When
 from kitestacks.console import Console
-from kitestacks.exits import CommandError
+from kitestacks.exits import CommandError, Exit
 from tests.adopt_world import Cut, FakeMachine, bind, client_of, container, volume
 from tests.recorder import foundation_outputs, run_program
 from tests.stack_files import ROOT as PROJECT
@@ -32,6 +35,8 @@ ROOT_KEY = ["MARIADB_ROOT_PASSWORD=do-not-show"]
 DATA = "/home/kite/kitestacks-live/docker"
 OURS = {"kitestacks.installation": "kitestacks"}
 GIVEN = frozenset({"kscloud1 bookstack.app-key", "kscloud1 bookstack.database-root-password"})
+NEW_WITH_THE_PROGRAM = {"bookstack.replication-password", "backup.password", "backup.recovery-password"}
+"""Secrets of what an installation made by hand does not have."""
 
 
 def preview_of(run_resources: Any) -> dict[str, Any]:  # noqa: ANN401 - recorded registrations
@@ -365,3 +370,42 @@ def test_after_up_the_plan_tells_whether_the_new_ones_are_well(declared: Declare
     assert "--back" in text
     new["State"]["Health"]["Status"] = "healthy"
     assert "docker rm bookstack.before  (without -v)" in "\n".join(as_text(declared, there.plan()))
+
+
+def test_every_adopted_secret_is_one_that_the_service_has() -> None:
+    strange = {
+        f"{name}.{key}"
+        for name, service in KNOWN_SERVICES.items()
+        for key, variables in service.adopts.items()
+        if key not in service.secrets or not variables
+    }
+    assert not strange
+    forgotten = {
+        f"{name}.{key}"
+        for name, service in KNOWN_SERVICES.items()
+        for key, secret in service.secrets.items()
+        if secret.fixed and key not in service.adopts
+    }
+    assert forgotten == NEW_WITH_THE_PROGRAM
+
+
+def command(folder: Path, *words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    adopt.configure(parser)
+    return parser.parse_args(["--folder", str(folder), *words])
+
+
+def test_the_command_says_what_it_can_not_do(files: StackFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(CommandError, match=r"there is no Pulumi\.mars\.yaml") as unknown:
+        adopt.run(command(files.folder, "-s", "mars"))
+    assert unknown.value.exit_code is Exit.NO_SUCH_STACK
+    with pytest.raises(CommandError, match="exclude each other"):
+        adopt.run(command(files.folder, "-s", "monk", "--do", "--back"))
+    files.edit("monk", "host.docker", "unix:///nowhere/docker.sock")
+    with pytest.raises(CommandError, match=r"the Docker daemon at unix:///nowhere/docker\.sock") as silent:
+        adopt.run(command(files.folder, "-s", "monk"))
+    assert silent.value.exit_code is Exit.RESOURCE
+    files.edit("monk", "host.data", "not a path")
+    with pytest.raises(CommandError, match=r"host\.data"):
+        adopt.run(command(files.folder, "-s", "monk"))
