@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from components.machine import Done, Machine
+from kitestacks.adopt import Adoption
+from kitestacks.adopting.copies import Copies
+from kitestacks.adopting.moves import Moves
+from kitestacks.console import Console
+from tests.recorder import foundation_outputs, run_program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from kitestacks.adopting.declared import Declared
+
+WIKI, WIKI_DB = "lscr.io/linuxserver/bookstack:v26.05.3-ls280", "mariadb:12.3.2-noble"
+KEYS = {"APP_KEY=base64:do-not-show", "DB_PASSWORD=do-not-show"}
+ROOT_KEY = ["MARIADB_ROOT_PASSWORD=do-not-show"]
+DATA = "/home/kite/kitestacks-live/docker"
+OURS = {"kitestacks.installation": "kitestacks"}
+GIVEN = frozenset({"kscloud1 bookstack.app-key", "kscloud1 bookstack.database-root-password"})
 
 
 def container(name: str, image: str, **differs: Any) -> dict[str, Any]:  # noqa: ANN401 - any part of the daemon's answer
@@ -132,3 +148,30 @@ class FakeMachine(Machine):
             return Done(code=0, out="\n".join(lines), err="")
         ran = subprocess.run(["sh", "-s"], input=script, capture_output=True, text=True, check=False)
         return Done(code=ran.returncode, out=ran.stdout, err=ran.stderr)
+
+
+@cache
+def preview_of_monk() -> dict[str, Any]:
+    """What `pulumi preview --json` says of what the real program registers for monk."""
+    run = run_program("monk", references={"kscloud1": foundation_outputs("monk", "kscloud1")})
+    states = [{"type": each.type, "inputs": each.inputs} for each in run.recorder.resources]
+    return {"steps": [{"op": "create", "newState": state} for state in states] + [{"op": "delete"}]}
+
+
+def wiki(**differs: Any) -> dict[str, Any]:  # noqa: ANN401 - any part of the daemon's answer
+    """The wiki's container, made by hand as it should be."""
+    usual = {"env": sorted(KEYS), "mounts": [bind(f"{DATA}/bookstack", "/config")]}
+    return container("bookstack", differs.pop("image", WIKI), **(usual | differs))
+
+
+def wiki_db(**differs: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Its database."""
+    usual = {"env": ROOT_KEY, "mounts": [bind(f"{DATA}/bookstack-db", "/var/lib/mysql")]}
+    return container("bookstack-db", differs.pop("image", WIKI_DB), **(usual | differs))
+
+
+def adoption(declared: Declared, *containers: dict[str, Any], owners: Mapping[str, str] | None = None) -> Adoption:
+    client = client_of(*containers)
+    copies = Copies(machine=FakeMachine(owners), root=declared.fleet.own.host.data)
+    moves = Moves(client=client, copies=copies, console=Console(io.StringIO()))
+    return Adoption(declared=declared, client=client, moves=moves)

@@ -1,9 +1,8 @@
-"""Taking over an installation made by hand: what is found, what stops it, what is done, and the way back."""
+"""Taking over an installation made by hand: what is found, and what each finding says."""
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -11,70 +10,46 @@ import pytest
 
 from components.services import KNOWN_SERVICES
 from kitestacks import adopt
-from kitestacks.adopt import Adoption, as_json, as_text
-from kitestacks.adopting.copies import Copies
+from kitestacks.adopt import as_json, as_text
 from kitestacks.adopting.declared import Declared
-from kitestacks.adopting.moves import Moves
 from kitestacks.adopting.plan import When
-from kitestacks.console import Console
 from kitestacks.exits import CommandError, Exit
-from tests.adopt_world import Cut, FakeMachine, bind, client_of, container, volume
-from tests.recorder import foundation_outputs, run_program
+from tests.adopt_world import (
+    DATA,
+    GIVEN,
+    OURS,
+    WIKI,
+    WIKI_DB,
+    adoption,
+    bind,
+    container,
+    preview_of_monk,
+    volume,
+    wiki,
+    wiki_db,
+)
 from tests.stack_files import ROOT as PROJECT
 from tests.stack_files import StackFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from kitestacks.adopting.plan import Plan
 
-WIKI, WIKI_DB = "lscr.io/linuxserver/bookstack:v26.05.3-ls280", "mariadb:12.3.2-noble"
-KEYS = {"APP_KEY=base64:do-not-show", "DB_PASSWORD=do-not-show"}
-ROOT_KEY = ["MARIADB_ROOT_PASSWORD=do-not-show"]
-DATA = "/home/kite/kitestacks-live/docker"
-OURS = {"kitestacks.installation": "kitestacks"}
-GIVEN = frozenset({"kscloud1 bookstack.app-key", "kscloud1 bookstack.database-root-password"})
 NEW_WITH_THE_PROGRAM = {"bookstack.replication-password", "backup.password", "backup.recovery-password"}
 """Secrets of what an installation made by hand does not have."""
 
 
-def preview_of(run_resources: Any) -> dict[str, Any]:  # noqa: ANN401 - recorded registrations
-    """What `pulumi preview --json` says of the same registrations."""
-    states = [{"type": each.type, "inputs": each.inputs} for each in run_resources]
-    return {"steps": [{"op": "create", "newState": state} for state in states] + [{"op": "delete"}]}
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def preview() -> dict[str, Any]:
     """The real program's plan for monk."""
-    run = run_program("monk", references={"kscloud1": foundation_outputs("monk", "kscloud1")})
-    return preview_of(run.recorder.resources)
+    return preview_of_monk()
 
 
 @pytest.fixture
 def declared(preview: dict[str, Any]) -> Declared:
     """The real plan, with the wiki's fixed secrets given."""
     return Declared.of_preview(StackFiles(PROJECT).fleet("monk"), preview, given=GIVEN)
-
-
-def wiki(**differs: Any) -> dict[str, Any]:  # noqa: ANN401 - any part of the daemon's answer
-    """The wiki's container, made by hand as it should be."""
-    usual = {"env": sorted(KEYS), "mounts": [bind(f"{DATA}/bookstack", "/config")]}
-    return container("bookstack", differs.pop("image", WIKI), **(usual | differs))
-
-
-def wiki_db(**differs: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Its database."""
-    usual = {"env": ROOT_KEY, "mounts": [bind(f"{DATA}/bookstack-db", "/var/lib/mysql")]}
-    return container("bookstack-db", differs.pop("image", WIKI_DB), **(usual | differs))
-
-
-def adoption(declared: Declared, *containers: dict[str, Any], owners: Mapping[str, str] | None = None) -> Adoption:
-    client = client_of(*containers)
-    copies = Copies(machine=FakeMachine(owners), root=declared.fleet.own.host.data)
-    moves = Moves(client=client, copies=copies, console=Console(io.StringIO()))
-    return Adoption(declared=declared, client=client, moves=moves)
 
 
 def findings(plan: Plan) -> dict[str, tuple[When, str]]:
@@ -257,109 +232,6 @@ def test_without_an_engine_the_files_say_less_and_nothing_is_done() -> None:
     with pytest.raises(CommandError, match="what would be made has to be known"):
         there.do(plan, copy=True)
     assert there.client.api.done == []
-
-
-@pytest.fixture
-def house(preview: dict[str, Any], files: StackFiles, tmp_path: Path) -> Adoption:
-    """The wiki by hand, on folders that are really there."""
-    root = tmp_path / "docker"
-    for name in ("bookstack", "bookstack-db"):
-        (root / name).mkdir(parents=True)
-        (root / name / "canary").write_text(f"of {name}")
-    files.edit("monk", "host.data", str(root))
-    here = json.loads(json.dumps(preview).replace(DATA, str(root)))
-    declared = Declared.of_preview(files.fleet("monk"), here, given=GIVEN)
-    app = wiki(mounts=[bind(f"{root}/bookstack", "/config")])
-    return adoption(declared, app, wiki_db(mounts=[bind(f"{root}/bookstack-db", "/var/lib/mysql")]))
-
-
-def names(there: Adoption) -> dict[str, str]:
-    raw = there.client.api.raw.values()
-    return {each["Name"].lstrip("/"): each["State"]["Status"] for each in raw}
-
-
-def test_nothing_is_stopped_while_something_is_to_be_settled(house: Adoption) -> None:
-    house.client.api.raw["id-of-bookstack"]["HostConfig"]["AutoRemove"] = True
-    with pytest.raises(CommandError, match=r"1 to settle .* nothing was changed"):
-        house.do(house.plan(), copy=True)
-    assert house.client.api.done == []
-    assert not any("mkdir" in script for script in house.moves.copies.machine.scripts)  # type: ignore[attr-defined]
-
-
-def test_set_aside_stops_cleanly_copies_and_renames(house: Adoption, capsys: pytest.CaptureFixture[str]) -> None:
-    house.do(house.plan(), copy=True)
-    assert house.client.api.done[:2] == ["stop bookstack", "stop bookstack-db"], "the database last"
-    assert names(house) == {"bookstack.before": "exited", "bookstack-db.before": "exited"}
-    policies = [each["HostConfig"]["RestartPolicy"]["Name"] for each in house.client.api.raw.values()]
-    assert policies == ["no", "no"], "a restart of the daemon must not bring them back"
-    copies = house.moves.copies.folder
-    source = f"{house.declared.fleet.own.host.data}/bookstack-db/canary"
-    with open(f"{copies}{source}", encoding="utf-8") as copied:  # noqa: PTH123 - an absolute path below another
-        assert copied.read() == "of bookstack-db"
-    assert "pulumi up -s monk" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    "cut_at",
-    [
-        "stop bookstack",
-        "stop bookstack-db",
-        "rename bookstack bookstack.before",
-        "rename bookstack-db bookstack-db.before",
-    ],
-)
-def test_cut_off_anywhere_it_goes_on_and_the_way_back_still_leads_back(house: Adoption, cut_at: str) -> None:
-    house.client.api.cut_at = cut_at
-    with pytest.raises(Cut):
-        house.do(house.plan(), copy=True)
-    house.client.api.cut_at = ""
-    house.do(house.plan(), copy=True)
-    assert names(house) == {"bookstack.before": "exited", "bookstack-db.before": "exited"}
-    house.back()
-    assert names(house) == {"bookstack": "running", "bookstack-db": "running"}
-    policies = {each["HostConfig"]["RestartPolicy"]["Name"] for each in house.client.api.raw.values()}
-    assert policies == {"unless-stopped"}, "as it was before the first run"
-
-
-def test_a_database_that_had_to_be_killed_stops_all(house: Adoption) -> None:
-    house.client.api.exit_codes = {"bookstack-db": 137}
-    with pytest.raises(CommandError, match="was killed"):
-        house.do(house.plan(), copy=True)
-    assert set(names(house)) == {"bookstack", "bookstack-db"}, "nothing was renamed"
-
-
-def test_a_disk_too_small_stops_nothing(house: Adoption, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = house.moves.copies.machine.shell
-
-    def small(script: str) -> Any:  # noqa: ANN401
-        return real(script.replace("print $4", "print 1") if "df -Pk" in script else script)
-
-    monkeypatch.setattr(house.moves.copies.machine, "shell", small)
-    with pytest.raises(CommandError, match="0 MiB are free; nothing was stopped"):
-        house.do(house.plan(), copy=True)
-    assert house.client.api.done == []
-    house.do(house.plan(), copy=False)
-    assert "bookstack.before" in names(house)
-
-
-def test_back_makes_room_and_starts_the_old_ones(house: Adoption, capsys: pytest.CaptureFixture[str]) -> None:
-    house.do(house.plan(), copy=True)
-    for name in ("bookstack", "bookstack-db"):
-        house.client.api.raw[f"new-{name}"] = container(name, WIKI_DB, labels=OURS) | {"Id": f"new-{name}"}
-    assert {each.name for each in house.plan().taken} == {"bookstack", "bookstack-db"}
-    house.client.api.done.clear()
-    house.back()
-    assert names(house) == {
-        "bookstack": "running",
-        "bookstack-db": "running",
-        "bookstack.after": "exited",
-        "bookstack-db.after": "exited",
-    }
-    starts = [each for each in house.client.api.done if each.startswith("start")]
-    assert starts == ["start bookstack-db", "start bookstack"], "the database first"
-    assert "copies of the data lie in" in capsys.readouterr().out
-    with pytest.raises(CommandError, match="nothing was set aside"):
-        house.back()
 
 
 def test_after_up_the_plan_tells_whether_the_new_ones_are_well(declared: Declared) -> None:
