@@ -21,7 +21,7 @@ _CHECKS = (
     ("formatter", ["ruff", "format", "--check", "."]),
     ("type checker", ["mypy"]),
 )
-_SIDE_BY_SIDE = ("-n", "2", "--dist", "loadfile")
+_SIDE_BY_SIDE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 """All tests at once run in two processes, file by file: those on the engine mostly wait for health checks."""
 
 
