@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.artefacts.servers import free_port
 from tests.backup.world import rest_server, small_disk
 from toolchain import restic
 
@@ -99,7 +100,7 @@ def test_full_disk_of_the_backup_server_is_named(world: World) -> None:
     assert program is not None
     before = _moment(world, "papers")
     (world.data / "papers" / "large").write_bytes(os.urandom(4_000_000))
-    port = world.port + 1
+    port = free_port()
     with (
         small_disk(world.home / "full", "1m"),
         rest_server(program, world, folder="full", port=port),

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -23,7 +24,6 @@ from tests.rehearsal.edge_world import MONK, SHARED, WWW, ZONE, World, cloud_of,
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(
     shutil.which("go") is None, reason="the stand-in connector is built with Go: install it"
@@ -268,6 +268,8 @@ def test_a_killed_connector_is_not_missed(world: World, two: dict[str, subproces
 
 def test_a_silent_connector_is_given_up_and_comes_back(world: World, two: dict[str, subprocess.Popen[bytes]]) -> None:
     two["alpha"].send_signal(signal.SIGSTOP)
+    # Until all its threads stand still it may begin an answer that it never ends.
+    wait_for(lambda: Path(f"/proc/{two['alpha'].pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
     started = time.monotonic()
     answers = [world.ask(WWW) for _ in range(2)]  # one of them is alpha's turn
     assert time.monotonic() - started <= 4.0
