@@ -47,28 +47,30 @@ def hostnames(root: Path = ROOT) -> dict[str, list[str]]:
 
 def domain(root: Path = ROOT) -> str:
     """The zone that the foundation's file names."""
-    edge = _config(_document(root / f"Pulumi.{names(root)[0]}.yaml")).get(f"{PREFIX}edge")
-    return str(edge.get("domain", "")) if isinstance(edge, dict) else ""
+    return str(_edge(root).get("domain", ""))
 
 
 def plan(root: Path = ROOT) -> str:
     """The zone's plan, as far as the foundation's file says it; the largest where it does not."""
-    edge = _config(_document(root / f"Pulumi.{names(root)[0]}.yaml")).get(f"{PREFIX}edge")
-    balancer = edge.get("load-balancer") if isinstance(edge, dict) else None
+    balancer = _edge(root).get("load-balancer")
     said = balancer.get("plan") if isinstance(balancer, dict) else None
     return said if said in PLANS else "enterprise"
 
 
 def failover(root: Path = ROOT) -> str:
     """How the edge fails over, as the foundation's file says or by default."""
-    edge = _config(_document(root / f"Pulumi.{names(root)[0]}.yaml")).get(f"{PREFIX}edge")
-    return str(edge.get("failover", "replicas")) if isinstance(edge, dict) else "replicas"
+    return str(_edge(root).get("failover", "replicas"))
 
 
 def balanced(root: Path = ROOT) -> bool:
     """Whether the foundation's file says how a load balancer would be set, in use or not."""
+    return "load-balancer" in _edge(root)
+
+
+def _edge(root: Path) -> dict[str, Any]:
+    """The foundation's `edge` section; empty where the file has none that is one."""
     edge = _config(_document(root / f"Pulumi.{names(root)[0]}.yaml")).get(f"{PREFIX}edge")
-    return isinstance(edge, dict) and "load-balancer" in edge
+    return edge if isinstance(edge, dict) else {}
 
 
 def images(root: Path = ROOT) -> dict[str, tuple[int, ...]]:
