@@ -148,12 +148,15 @@ def mariadb(service: Service, name: str, args: DatabaseArgs) -> list[pulumi.Reso
 
 
 def _postgres_mount(image: str) -> str:
+    folder = postgres_data(image)
+    return folder if folder.endswith("/data") else "/var/lib/postgresql"
+
+
+def postgres_data(image: str) -> str:
+    """Where an image's PostgreSQL keeps its data, by the major version of its tag."""
     major = image.partition("@")[0].rpartition(":")[2].partition(".")[0].partition("-")[0]
-    return (
-        "/var/lib/postgresql/data"
-        if major.isdigit() and int(major) < _FIRST_WITH_VERSION_FOLDER
-        else "/var/lib/postgresql"
-    )
+    old = major.isdigit() and int(major) < _FIRST_WITH_VERSION_FOLDER
+    return "/var/lib/postgresql/data" if old else f"/var/lib/postgresql/{major}/docker"
 
 
 _FIRST_WITH_VERSION_FOLDER = 18

@@ -31,6 +31,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     up.add_argument("--port", type=int, default=8080, help="where the local edge answers (8080)")
     up.add_argument("--installation", default="rehearsal", help="the mark on containers and networks (rehearsal)")
     up.add_argument("--simulated", action="store_true", help="simulate containers although there is a Docker daemon")
+    up.add_argument(
+        "--real-data", action="store_true", help="real databases, replication and backups; a small wiki that uses them"
+    )
     status = actions.add_parser("status", help="hosts, containers, sites")
     status.add_argument("--json", action="store_true", help="for scripts")
     actions.add_parser("down", help="take everything away that the rehearsal made")
@@ -60,7 +63,12 @@ def run(args: argparse.Namespace) -> int:
 def _up(args: argparse.Namespace) -> int:
     console = Console()
     found = session.begin(
-        console, state=twin.state_folder(), installation=args.installation, port=args.port, simulated=args.simulated
+        console,
+        state=twin.state_folder(),
+        installation=args.installation,
+        port=args.port,
+        simulated=args.simulated,
+        real_data=args.real_data,
     )
     session.up(console, found)
     _show(_status(found), as_json=False)

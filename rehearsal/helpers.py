@@ -38,6 +38,7 @@ def _cloud(twin: Twin) -> list[str]:
     zone = f"{twin.zone_id}={stack_files.domain()}"
     arguments = ["--account-id", twin.account_id, "--zone", zone, "--connect", twin.connect]
     arguments += ["--plan", stack_files.plan()]
+    arguments += ["--real-data"] if twin.real_data else []
     return arguments + (["--simulate-docker"] if twin.docker is None else [])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import toolchain
@@ -23,10 +24,17 @@ if TYPE_CHECKING:
 _CLOUDFLARE, _TAILSCALE = "cloudflare:apiToken", "tailscale:apiKey"
 _SECRET = "rehearsal-token-that-opens-nothing"  # noqa: S105 - what the simulated services take
 _LAUNCHER = "bin/pulumi"
+_ANEW = "make rehearsal-down, then the same command again"
 
 
 def begin(
-    console: Console, *, state: Path, installation: str = "rehearsal", port: int = 8080, simulated: bool = False
+    console: Console,
+    *,
+    state: Path,
+    installation: str = "rehearsal",
+    port: int = 8080,
+    simulated: bool = False,
+    real_data: bool = False,
 ) -> Twin:
     """The rehearsal that lives in a folder, or a new one; says whether its containers are real.
 
@@ -38,11 +46,17 @@ def begin(
     found = twin.load(state)
     if found is not None and found.docker != endpoint:
         was, now = (f"containers on {each}" if each else "simulated containers" for each in (found.docker, endpoint))
-        raise CommandError(f"this rehearsal was made with {was}, now there are {now}", "make rehearsal-down rehearsal")
+        raise CommandError(f"this rehearsal was made with {was}, now there are {now}", _ANEW)
+    if found is not None and found.real_data != real_data:
+        was, now = ("real data" if each else "played data" for each in (found.real_data, real_data))
+        raise CommandError(f"this rehearsal was made with {was}, now it is to have {now}", _ANEW)
+    if real_data and endpoint is None:
+        raise CommandError("real data needs real containers", "start a Docker daemon, then the same command again")
     if found is None:
         address = daemon.gateway() if daemon else "127.0.0.1"
         connect = f"{address}:{free_port(address)}"
         found = twin.Twin(state=state, installation=installation, port=port, connect=connect, docker=endpoint)
+        found = replace(found, real_data=real_data)
         found.save()
         _write_launcher(found)
     if endpoint is None and not simulated:
@@ -121,7 +135,12 @@ def render(found: Twin, console: Console, root: Path = twin.ROOT) -> None:
     """Writes the rehearsed project; builds the images that the stack files name and this machine lacks."""
     swapped: dict[str, str] = {}
     if found.docker is not None:
-        swapped = ensure_images(stack_files.images(root), console, build_caddy=lambda: toolchain.caddy.ensure(console))
+        swapped = ensure_images(
+            stack_files.images(root),
+            console,
+            build_caddy=lambda: toolchain.caddy.ensure(console),
+            real_data=found.real_data,
+        )
     stack_files.render(found, swapped, _doors(found, root), root)
 
 

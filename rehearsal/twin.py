@@ -22,6 +22,7 @@ class Twin:
         port: Where the local edge answers visitors, on the loopback address.
         connect: host:port where connectors dial the local edge.
         docker: The Docker endpoint; None: there is no daemon, and containers are simulated.
+        real_data: Databases, their replication and backups are real; else stand-ins play them.
         account_id: The simulated Cloudflare account.
         zone_id: The simulated zone.
     """
@@ -31,6 +32,7 @@ class Twin:
     port: int = 8080
     connect: str
     docker: str | None
+    real_data: bool = False
     account_id: str = field(default_factory=lambda: secrets.token_hex(16))
     zone_id: str = field(default_factory=lambda: secrets.token_hex(16))
 

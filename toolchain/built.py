@@ -23,7 +23,7 @@ class BuiltProgram:
         name: The file's name, and the piece's on the record.
         module: Its Go module.
         version: The pinned version.
-        package: The program's package below the module.
+        package: The program's package below the module; empty: the module's own.
         symbol: The linker symbol below the module that takes the version, if one does.
         tags: Go build tags.
         expect: How long it takes on two cores, in words.
@@ -65,7 +65,7 @@ class BuiltProgram:
         try:
             gobuild.build(
                 gobuild.module_folder(self.name, {self.module: version}),
-                f"{self.module}/{self.package}",
+                "/".join(filter(None, (self.module, self.package))),
                 self.file,
                 console,
                 title=f"build {self.name} {version} from Go modules",

@@ -1,4 +1,4 @@
-"""restic and its rest-server, in the versions that the stack files pin: the tests save with them and bring back."""
+"""restic, its rest-server and the scheduler of backups: tests and rehearsals save with them and bring back."""
 
 from __future__ import annotations
 
@@ -22,4 +22,13 @@ REST_SERVER = BuiltProgram(
     package="cmd/rest-server",
     expect="under 1 min on two cores",
     variable="KITESTACKS_REST_SERVER_VERSION",
+)
+_SCHEDULER_MODULE, _SCHEDULER_VERSION = versions.SUPERCRONIC_MODULE
+SUPERCRONIC = BuiltProgram(
+    name="supercronic",
+    module=_SCHEDULER_MODULE,
+    version=_SCHEDULER_VERSION,
+    package="",
+    expect="under 1 min on two cores",
+    variable="KITESTACKS_SUPERCRONIC_VERSION",
 )

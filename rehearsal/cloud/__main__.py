@@ -41,6 +41,7 @@ def _arguments() -> argparse.Namespace:
     command.add_argument(
         "--simulate-docker", action="store_true", help="simulate Docker too: for a machine without a daemon"
     )
+    command.add_argument("--real-data", action="store_true", help="run the steps of databases: theirs are real ones")
     command.add_argument("--account-id", metavar="ID", help="Cloudflare account that exists")
     command.add_argument(
         "--zone", type=_zone, action="append", default=[], metavar="ZONE_ID=DOMAIN", help="zone that exists; repeatable"
@@ -53,7 +54,7 @@ def _arguments() -> argparse.Namespace:
 def _serve(arguments: argparse.Namespace) -> None:
     """Serve until a signal: claim the folder, start every provider, then say where they listen."""
     claimed = claim(arguments.state)
-    store = Store(arguments.state)
+    store = Store(arguments.state, real_data=arguments.real_data)
     store.seed(arguments.account_id, dict(arguments.zone), arguments.connect, arguments.plan)
     providers = (*PROVIDERS, DOCKER) if arguments.simulate_docker else PROVIDERS
     stop = threading.Event()

@@ -1,6 +1,7 @@
 """Simulated Command: that a command would have run is written down, nothing runs.
 
-One step is done for real, as far as the rehearsal's own disks go: containers can't start without their data folders.
+Some steps are done for real: data folders on the rehearsal's own disks, without which no container starts, and with
+real data the steps of the databases.
 
 The cloud's file lists the commands and their last runs by operation and host. The text of a command, its standard input
 and its environment are never written there, since any of them may hold a secret; they are in Pulumi's state.
@@ -12,7 +13,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from . import folders
+from . import data_steps, folders
 from .resource import Fault, Provider, Resource, shape
 
 if TYPE_CHECKING:
@@ -40,12 +41,12 @@ class LocalCommand(Resource):
 
     def create(self, store: Store, inputs: Props) -> tuple[str, Props]:
         """Note that ``create`` would run."""
-        folders.make(store.folder, inputs)
+        said = _do(store, inputs)
         command_id = f"command{secrets.token_hex(4)}"
         with store.change() as data:
             data["command"]["commands"][command_id] = {"type": self.type_name, "host": _host(inputs)}
             _note(data, command_id, "create", inputs)
-        return command_id, {"stdout": "", "stderr": ""}
+        return command_id, {"stdout": said, "stderr": ""}
 
     def read(self, store: Store, resource_id: str, inputs: Props, state: Props) -> Props | None:
         """Give back the state: the real provider does not look either."""
@@ -53,10 +54,10 @@ class LocalCommand(Resource):
 
     def update(self, store: Store, resource_id: str, inputs: Props, state: Props) -> Props:
         """Note that ``update`` would run, or ``create`` where there is no ``update``."""
-        folders.make(store.folder, inputs)
+        said = _do(store, inputs)
         with store.change() as data:
             _note(data, resource_id, "update" if "update" in inputs else "create", inputs)
-        return {"stdout": "", "stderr": ""}
+        return {"stdout": said, "stderr": ""}
 
     def delete(self, store: Store, resource_id: str, state: Props) -> None:
         """Note that ``delete`` would run."""
@@ -81,6 +82,12 @@ class RemoteCommand(LocalCommand):
         connection = inputs.get("connection")
         if isinstance(connection, dict) and not connection.get("host"):
             yield Fault("connection.host", "this property is required")
+
+
+def _do(store: Store, inputs: Props) -> str:
+    """What of a command is done; returns what it says."""
+    folders.make(store.folder, inputs)
+    return data_steps.run(inputs) if store.real_data else ""
 
 
 def _host(inputs: Props) -> str:

@@ -61,11 +61,13 @@ class Store:
 
     Args:
         folder: the rehearsal's state folder; made if it is not there.
+        real_data: databases are real ones, so that their steps can be run.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, real_data: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder = folder
+        self.real_data = real_data
         self._path = folder / "cloud.json"
         self._lock = threading.RLock()
         self._stamp: tuple[int, int, int] | None = None

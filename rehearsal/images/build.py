@@ -8,14 +8,17 @@ import hashlib
 import io
 import tarfile
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docker.errors import DockerException, ImageNotFound
 from urllib3.exceptions import HTTPError
 
+from kitestacks.console import Console
 from rehearsal.daemon import DaemonError, connect
+from rehearsal.images.archive import add_bytes, add_folder, add_program
+from rehearsal.images.distribution import DataRecipe, keeps_data
 from rehearsal.images.program import ImageError, source_hash, standin_binary
 from rehearsal.images.roles import Part, Role, local_tag, repository_of, role_of, version_of
 
@@ -24,8 +27,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from docker.client import DockerClient
-
-    from kitestacks.console import Console
 
 HASH_LABEL = "kitestacks.rehearsal.inputs"
 DEFAULT_CADDY = Path(__file__).parents[2] / ".kitestacks" / "toolchain" / "bin" / "caddy"
@@ -55,10 +56,23 @@ _CADDYFILE = b":80\nroot * /srv\nfile_server\n"
 
 @dataclass(frozen=True)
 class _Recipe:
-    """What an image is made of."""
+    """What a stand-in is made of."""
 
+    image: str
     role: Role
     caddy: Path
+    build_caddy: Callable[[], object] | None
+    buildargs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def tag(self) -> str:
+        """Its name in the local daemon."""
+        return local_tag(self.image)
+
+    @property
+    def has_real(self) -> bool:
+        """Whether the real image is worth a try."""
+        return self.role.part is Part.CADDY
 
     @property
     def dockerfile(self) -> str:
@@ -73,6 +87,11 @@ class _Recipe:
             digest.update(f"{self.caddy.stat().st_size}".encode() + _CADDYFILE)
         return digest.hexdigest()
 
+    def prepare(self, _: DockerClient) -> None:
+        """Gets the Caddy program, if it needs one that is not there."""
+        if self.role.part is Part.CADDY and not self.caddy.is_file() and self.build_caddy:
+            self.build_caddy()
+
     def context(self) -> io.BytesIO:
         """The archive that the daemon builds from."""
         if self.role.part is Part.CADDY and not self.caddy.is_file():
@@ -81,18 +100,18 @@ class _Recipe:
             )
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as tar:
-            _add_bytes(tar, "Dockerfile", self.dockerfile.encode())
-            _add_program(tar, standin_binary(), "standin/bin/standin")
-            _add_folder(tar, "standin/tmp", 0o1777)
+            add_bytes(tar, "Dockerfile", self.dockerfile.encode())
+            add_program(tar, standin_binary(), "standin/bin/standin")
+            add_folder(tar, "standin/tmp", 0o1777)
             for link in LINKS:
                 entry = tarfile.TarInfo(f"standin/{link}")
                 entry.type, entry.linkname = tarfile.SYMTYPE, "/bin/standin"
                 tar.addfile(entry)
             if self.role.part is Part.CADDY:
-                _add_program(tar, self.caddy, "caddy/usr/bin/caddy")
-                _add_bytes(tar, "caddy/etc/caddy/Caddyfile", _CADDYFILE)
+                add_program(tar, self.caddy, "caddy/usr/bin/caddy")
+                add_bytes(tar, "caddy/etc/caddy/Caddyfile", _CADDYFILE)
                 for folder in ("config", "data", "srv"):
-                    _add_folder(tar, f"caddy/{folder}", 0o755)
+                    add_folder(tar, f"caddy/{folder}", 0o755)
         archive.seek(0)
         return archive
 
@@ -103,6 +122,7 @@ def ensure(
     *,
     caddy: Path = DEFAULT_CADDY,
     build_caddy: Callable[[], object] | None = None,
+    real_data: bool = False,
 ) -> dict[str, str]:
     """Sees to it that the local daemon has an image for each of the given ones.
 
@@ -111,9 +131,10 @@ def ensure(
         console: Where to say what is being built.
         caddy: A static Caddy program, for the case that the real Caddy image can't be pulled.
         build_caddy: What makes that program, called only when it is needed and not there.
+        real_data: Whether the programs that keep data have to be real ones.
 
     Returns:
-        Each reference with the local one to run in its place; a real Caddy image stands for itself.
+        Each reference with the local one to run in its place; a real image stands for itself.
 
     Raises:
         ImageError: there is no daemon, no Go, or no Caddy where they are needed, or the daemon refuses.
@@ -123,39 +144,41 @@ def ensure(
             hashes = _local_hashes(client)
             local: dict[str, str] = {}
             for image, ports in sorted(images.items()):
-                recipe = _Recipe(role_of(image, ports), caddy)
-                found = _find(client, image, recipe, hashes, console)
-                if found is None and recipe.role.part is Part.CADDY and not caddy.is_file() and build_caddy:
-                    build_caddy()
-                local[image] = found or _build(client, image, recipe, console)
+                recipe: _Recipe | DataRecipe
+                if real_data and keeps_data(image):
+                    recipe = DataRecipe(image, console or Console())
+                else:
+                    recipe = _Recipe(image, role_of(image, ports), caddy, build_caddy)
+                local[image] = _find(client, recipe, hashes, console) or _build(client, recipe, console)
             return local
     except (DaemonError, DockerException, OSError) as error:
         raise ImageError(f"the stand-in images can't be built: {error}") from error
 
 
 def _find(
-    client: DockerClient, image: str, recipe: _Recipe, hashes: Mapping[str, str], console: Console | None
+    client: DockerClient, recipe: _Recipe | DataRecipe, hashes: Mapping[str, str], console: Console | None
 ) -> str | None:
-    """A reference for an image that need not be built: the real one, or a stand-in made from what is there now."""
-    has_real = recipe.role.part is Part.CADDY
-    if has_real and _is_here(client, image):
-        return image
-    if hashes.get(local_tag(image)) == recipe.inputs:
-        return local_tag(image)
-    return image if has_real and _pull(image, console) else None
+    """A reference for an image that need not be built: the real one, or one made from what is there now."""
+    if recipe.has_real and _is_here(client, recipe.image):
+        return recipe.image
+    if hashes.get(recipe.tag) == recipe.inputs:
+        return recipe.tag
+    return recipe.image if recipe.has_real and _pull(recipe.image, console) else None
 
 
-def _build(client: DockerClient, image: str, recipe: _Recipe, console: Console | None) -> str:
-    with _doing(console, f"build a stand-in for {image}"):
+def _build(client: DockerClient, recipe: _Recipe | DataRecipe, console: Console | None) -> str:
+    recipe.prepare(client)
+    with _doing(console, f"build what stands for {recipe.image}"):
         client.images.build(
             fileobj=recipe.context(),
             custom_context=True,
-            tag=local_tag(image),
+            tag=recipe.tag,
+            buildargs=dict(recipe.buildargs),
             labels={HASH_LABEL: recipe.inputs},
             rm=True,
             forcerm=True,
         )
-    return local_tag(image)
+    return recipe.tag
 
 
 def _local_hashes(client: DockerClient) -> dict[str, str]:
@@ -187,22 +210,3 @@ def _pull(image: str, console: Console | None) -> bool:
 
 def _doing(console: Console | None, what: str) -> AbstractContextManager[object]:
     return console.step(what) if console else nullcontext()
-
-
-def _add_program(tar: tarfile.TarFile, program: Path, name: str) -> None:
-    entry = tarfile.TarInfo(name)
-    entry.size, entry.mode = program.stat().st_size, 0o755
-    with program.open("rb") as file:
-        tar.addfile(entry, file)
-
-
-def _add_folder(tar: tarfile.TarFile, name: str, mode: int) -> None:
-    entry = tarfile.TarInfo(name)
-    entry.type, entry.mode = tarfile.DIRTYPE, mode
-    tar.addfile(entry)
-
-
-def _add_bytes(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    entry = tarfile.TarInfo(name)
-    entry.size, entry.mode = len(content), 0o644
-    tar.addfile(entry, io.BytesIO(content))

@@ -55,16 +55,21 @@ def role_of(image: str, declared: Sequence[int] = ()) -> Role:
 
     `declared` are the ports on which a service says that it answers.
     """
-    repository = repository_of(image)
-    first, _, rest = repository.partition("/")
-    if rest and ("." in first or ":" in first or first == "localhost"):
-        repository = rest
-    repository = repository.removeprefix("library/")
+    repository = plain_repository(image)
     return Role(
         part=_PARTS.get(repository, Part.SERVICE),
         name=repository.rpartition("/")[2],
         ports=tuple(declared) or _PORTS.get(repository, (80,)),
     )
+
+
+def plain_repository(image: str) -> str:
+    """An image's repository without the registry's name."""
+    repository = repository_of(image)
+    first, _, rest = repository.partition("/")
+    if rest and ("." in first or ":" in first or first == "localhost"):
+        repository = rest
+    return repository.removeprefix("library/")
 
 
 def repository_of(image: str) -> str:
@@ -80,7 +85,7 @@ def version_of(image: str) -> str:
     return digest or image.removeprefix(repository_of(image)).removeprefix(":") or "latest"
 
 
-def local_tag(image: str) -> str:
-    """The name of the stand-in of an image in the local daemon."""
+def local_tag(image: str, kind: str = "") -> str:
+    """The name of what stands for an image in the local daemon; `kind` keeps two of one image apart."""
     repository = repository_of(image).replace(":", "-")
-    return f"kitestacks-rehearsal/{repository}:{version_of(image).replace(':', '-')}"
+    return f"kitestacks-rehearsal/{kind}{repository}:{version_of(image).replace(':', '-')}"
