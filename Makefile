@@ -14,8 +14,8 @@ doctor: ## list all that this machine lacks, and how to get it
 toolchain: ## get the Pulumi engine and its Docker provider, from wherever this machine can reach them
 	@$(KITESTACKS) toolchain
 
-rehearsal: ## bring both hosts up on this machine: real engine, simulated cloud, no account
-	@$(KITESTACKS) rehearsal up
+rehearsal: ## bring both hosts up on this machine: real engine, simulated cloud, no account (DATA=real: real databases)
+	@$(KITESTACKS) rehearsal up $(if $(DATA),--data $(DATA))
 
 rehearsal-status: ## what runs in the rehearsal, and which sites answer
 	@$(KITESTACKS) rehearsal status

@@ -32,7 +32,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     up.add_argument("--installation", default="rehearsal", help="the mark on containers and networks (rehearsal)")
     up.add_argument("--simulated", action="store_true", help="simulate containers although there is a Docker daemon")
     up.add_argument(
-        "--real-data", action="store_true", help="real databases, replication and backups; a small wiki that uses them"
+        "--data",
+        choices=("played", "real"),
+        default="played",
+        help="real: real databases, replication and backups, with a small wiki that uses them (played)",
     )
     status = actions.add_parser("status", help="hosts, containers, sites")
     status.add_argument("--json", action="store_true", help="for scripts")
@@ -68,7 +71,7 @@ def _up(args: argparse.Namespace) -> int:
         installation=args.installation,
         port=args.port,
         simulated=args.simulated,
-        real_data=args.real_data,
+        real_data=args.data == "real",
     )
     session.up(console, found)
     _show(_status(found), as_json=False)

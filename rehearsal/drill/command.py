@@ -13,7 +13,9 @@ from kitestacks.console import Console
 from kitestacks.exits import CommandError, Exit
 from rehearsal import engine, stack_files, twin
 from rehearsal.daemon import Daemon
-from rehearsal.drill import faults, measure, report
+from rehearsal.drill import data, faults, measure, report
+from rehearsal.drill.data.drill import DataResult, Notes
+from rehearsal.drill.pages import Writer
 from rehearsal.drill.probe import Probes
 from rehearsal.drill.promised import promised
 from rehearsal.drill.scene import Scene
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     import argparse
     from types import FrameType
 
+    from rehearsal.drill.data.drill import DataDrill
     from rehearsal.drill.measure import Result
 
 REPORTS = twin.ROOT / ".kitestacks" / "drills"
@@ -30,8 +33,13 @@ REPORTS = twin.ROOT / ".kitestacks" / "drills"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    names = ", ".join(faults.known())
-    parser.add_argument("faults", nargs="*", metavar="FAULT", help=f"what to play, all if none is named: {names}")
+    names, of_data = ", ".join(faults.known()), ", ".join(data.known())
+    parser.add_argument(
+        "faults",
+        nargs="*",
+        metavar="FAULT",
+        help=f"what to play, all if none is named: {names}; in a rehearsal with real data also: {of_data}",
+    )
     parser.add_argument("--seconds", type=float, help="for how long, instead of each fault's own time")
     parser.add_argument("--json", action="store_true", help="for scripts")
 
@@ -42,14 +50,24 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         CommandError: there is nothing to drill, or no such fault.
     """
-    known = faults.known()
-    unknown = [name for name in args.faults if name not in known]
+    known, of_data = faults.known(), data.known()
+    unknown = [name for name in args.faults if name not in {**known, **of_data}]
     if unknown:
-        raise CommandError(f"there is no fault {unknown[0]!r}", f"one of: {', '.join(known)}", Exit.CONFIGURATION)
+        names = ", ".join([*known, *of_data])
+        raise CommandError(f"there is no fault {unknown[0]!r}", f"one of: {names}", Exit.CONFIGURATION)
     scene = _scene()
+    wanted = args.faults or [*known, *(of_data if scene.twin.real_data else ())]
+    if not scene.twin.real_data and (real := [name for name in wanted if name in of_data]):
+        way_out = "make rehearsal-down, then make rehearsal DATA=real"
+        raise CommandError(f"{real[0]} needs a rehearsal with real data", way_out, Exit.CONFIGURATION)
     hostnames = list(stack_files.hostnames())
     wait_until_answering(scene.twin, hostnames)
-    results = [_play(scene, known[name], hostnames, args.seconds, as_json=args.json) for name in args.faults or known]
+    results: list[Result | DataResult] = []
+    for name in wanted:
+        if name in of_data:
+            results.append(_play_data(scene, of_data[name], as_json=args.json))
+        else:
+            results.append(_play(scene, known[name], hostnames, args.seconds, as_json=args.json))
     if args.json:
         sys.stdout.write(json.dumps([asdict(each) | {"kept": each.kept} for each in results], indent=2) + "\n")
     return Exit.OK if all(each.kept for each in results) else Exit.OTHER
@@ -75,12 +93,35 @@ def _play(scene: Scene, fault: faults.Fault, hostnames: list[str], seconds: floa
     before = signal.signal(signal.SIGTERM, _as_interrupt)
     try:
         with scene.console.step(f"drill {played.name}: {played.title}"), Probes(scene.twin, hostnames) as probes:
-            result = measure.play(played, scene, probes, allowed)
+            if scene.twin.real_data:
+                with Writer(scene) as writer:
+                    result = measure.play(played, scene, probes, allowed)
+                result = replace(result, pages=writer.kept())
+            else:
+                result = measure.play(played, scene, probes, allowed)
     finally:
         signal.signal(signal.SIGTERM, before)
     page = report.write(REPORTS, result, datetime.now(UTC))
     if not as_json:
         scene.console.result("\n".join([*_lines(result), f"report {page}"]))
+    return result
+
+
+def _play_data(scene: Scene, drill: DataDrill, *, as_json: bool) -> DataResult:
+    """Plays a drill of data, and shows each finding as it comes."""
+    notes = Notes(say=lambda line: scene.console.line(f"  {line}"))
+    broken = ""
+    try:
+        with scene.console.step(f"drill {drill.name}: {drill.title}"):
+            drill.play(scene, notes)
+    except CommandError as error:
+        broken = error.message
+    result = DataResult(fault=drill.name, title=drill.title, lines=notes.lines, broken=broken)
+    page = report.write_data(REPORTS, result, datetime.now(UTC))
+    if not as_json:
+        ended = f"BROKEN {broken}" if broken else "kept"
+        scene.console.result("\n".join([f"drill  {drill.title}", *(f"  {line}" for line in notes.lines), ended]))
+        scene.console.result(f"report {page}")
     return result
 
 
@@ -99,5 +140,7 @@ def _lines(result: Result) -> list[str]:
             f"  {site.hostname:<{width}}  {site.seconds:5.1f} s without an answer, promised {allowed}; "
             f"answered by {who}: {'kept' if site.kept else 'BROKEN'}"
         )
+    if result.pages is not None:
+        lines.append(f"  wiki: {result.pages.line()}: {'kept' if result.pages.well else 'BROKEN'}")
     lines.append(f"back   {result.back}")
     return lines

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rehearsal.drill.faults import Fault
+    from rehearsal.drill.pages import Kept
     from rehearsal.drill.probe import Probe, Probes
     from rehearsal.drill.scene import Scene
 
@@ -78,6 +79,7 @@ class Result:
         mended: Second at which it was being put back.
         ended: Second at which the probes stopped.
         sites: Per site.
+        pages: What became of the pages that somebody wrote meanwhile; None: the rehearsal's data is played.
     """
 
     fault: str
@@ -87,11 +89,12 @@ class Result:
     mended: float
     ended: float
     sites: list[SiteResult]
+    pages: Kept | None = None
 
     @property
     def kept(self) -> bool:
-        """Whether every promise held."""
-        return all(site.kept for site in self.sites)
+        """Whether every promise held, and nothing that was saved is missing."""
+        return all(site.kept for site in self.sites) and (self.pages is None or self.pages.well)
 
 
 def play(fault: Fault, scene: Scene, probes: Probes, promised: Mapping[str, float | None]) -> Result:

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from rehearsal.drill.data.drill import DataResult
     from rehearsal.drill.measure import Result
 
 _WIDTH = 900
@@ -29,6 +30,16 @@ def write(folder: Path, result: Result, moment: datetime) -> Path:
     (folder / f"{name}.json").write_text(json.dumps(asdict(result) | {"kept": result.kept}, indent=2) + "\n")
     page = folder / f"{name}.md"
     page.write_text(markdown(result, moment, f"{name}.svg"))
+    return page
+
+
+def write_data(folder: Path, result: DataResult, moment: datetime) -> Path:
+    """Writes a drill of data as `<moment>-<name>.md` and `.json`; returns the first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{moment:%Y-%m-%dT%H-%M-%S}-{result.fault}"
+    (folder / f"{name}.json").write_text(json.dumps(asdict(result) | {"kept": result.kept}, indent=2) + "\n")
+    page = folder / f"{name}.md"
+    page.write_text(_templates().get_template("data.md.j2").render(result=result, moment=moment))
     return page
 
 

@@ -99,6 +99,13 @@ class Scene:
             block[key] = value
         file.write_text(yaml.safe_dump(document, sort_keys=False))
 
+    def set(self, stack: str, service: str, key: str, value: Any) -> None:  # noqa: ANN401 - any YAML value
+        """Changes one setting of a service in the rehearsed stack file; None takes it out."""
+        block = {**self._services(stack)[service], key: value}
+        if value is None:
+            del block[key]
+        self.edit(stack, "services", service, block)
+
     def image(self, stack: str, service: str) -> str:
         """The image that the rehearsed stack file names for a service."""
         return str(self._services(stack)[service]["image"])

@@ -10,7 +10,7 @@ import pulumi
 from components.errors import Problem, ProgramError
 from components.force import FORCE, is_forced
 from components.machine import Machine, StepError
-from components.services.authentik_db.writer import DATABASE_SERVICE, LOCAL, USER_SERVICE, switched_to, writer
+from components.services.authentik_db.writer import DATABASE_SERVICE, LOCAL, USER_SERVICE, primary, switched_to, writer
 from components.types import duration_seconds
 
 if TYPE_CHECKING:
@@ -139,7 +139,8 @@ def check_promotion(fleet: Fleet, container: str, resource: pulumi.Resource) -> 
         pulumi.log.info(f"how far {DATABASE_SERVICE} on {here} is behind can't be known: {error}", resource)
         rules = list(_unknown(fleet))
     else:
-        follows = next((host for host, peer in state.peers.items() if peer.role == "primary"), writes)
+        usual = writes if writes != here else primary(fleet) or ""
+        follows = next((host for host, peer in state.peers.items() if peer.role == "primary"), usual)
         pulumi.log.info(describe(here, state, follows), resource)
         rules = list(refusals(fleet, state))
     if rules and not is_forced(PATH):

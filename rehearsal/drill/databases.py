@@ -1,0 +1,62 @@
+"""Databases of the rehearsed hosts, asked and changed by their own clients inside their own containers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kitestacks.exits import CommandError, Exit
+
+if TYPE_CHECKING:
+    from rehearsal.drill.scene import Scene
+
+_MARIADB = 'MYSQL_PWD=$(cat /run/secrets/root-password) exec mariadb --protocol=SOCKET -u root -N -B "$1" -e "$2"'
+
+
+@dataclass(frozen=True, kw_only=True)
+class Database:
+    """One database server of one host.
+
+    Attributes:
+        scene: The rehearsal.
+        host: Its host.
+        container: Its container, by the name that people type.
+        name: The database.
+        mariadb: Whether it is MariaDB; PostgreSQL otherwise.
+    """
+
+    scene: Scene
+    host: str
+    container: str
+    name: str
+    mariadb: bool = False
+
+    def ask(self, statement: str) -> str:
+        """Runs a statement; its rows, as text.
+
+        Raises:
+            CommandError: it is refused, or nobody answers.
+        """
+        command = ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-U", self.name, "-d", self.name, "-c", statement]
+        if self.mariadb:
+            command = ["sh", "-c", _MARIADB, "sh", self.name, statement]
+        (container,) = self.scene.containers(self.host, self.container)
+        code, said = container.exec_run(command)
+        text = said.decode(errors="replace").strip()
+        if code:
+            raise CommandError(f"{self.container} on {self.host}: {text}", "", Exit.RESOURCE)
+        return str(text)
+
+    def numbers(self, table: str) -> set[int]:
+        """The numbers that a table of a drill holds."""
+        return {int(line) for line in self.ask(f"SELECT number FROM {table}").split()}  # noqa: S608 - a name of ours
+
+
+def wiki(scene: Scene, host: str) -> Database:
+    """The wiki's database on a host."""
+    return Database(scene=scene, host=host, container="bookstack-db", name="bookstack", mariadb=True)
+
+
+def logins(scene: Scene, host: str) -> Database:
+    """Authentik's database on a host."""
+    return Database(scene=scene, host=host, container="authentik-db", name="authentik")
