@@ -206,6 +206,8 @@ def _swap_host(host: object, twin: Twin, door: str | None, *, crowd: int) -> Non
     host.setdefault("root", str(disk))
     # Soon, since `up` waits for the first check; but each costs the daemon about a tenth of a second of a core.
     host.setdefault("health-interval", f"{max(2, crowd // 3)}s")
+    # What stands in for an app starts in seconds; a drill waits for one that never gets healthy.
+    host.setdefault("start-timeout", "90s")
     if door:
         host.setdefault("reached-at", door)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _ROOT = Path(__file__).resolve().parents[2]
 _STEP = ["python3", "-m", "kitestacks", "step"]
-_PROGRAMS = ("password_step", "services.authentik_db.replication_role", "services.bookstack.ring")
+PROGRAMS = ("password_step", "services.authentik_db.replication_role", "services.bookstack.ring")
 """Those of programs that a rehearsal with real data really has; all others speak to apps that are played."""
 _LIMIT = 300
 """Seconds that one may take; each gives up earlier by itself."""
@@ -27,7 +27,7 @@ def run(inputs: Props) -> str:
         Refusal: the step says why it could not.
     """
     *command, program = str(inputs.get("create", "")).split() or [""]
-    if command != _STEP or program not in _PROGRAMS:
+    if command != _STEP or program not in PROGRAMS:
         return ""
     done = subprocess.run(
         [sys.executable, *_STEP[1:], program],

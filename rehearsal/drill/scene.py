@@ -123,9 +123,9 @@ class Scene:
         container.image.tag(*name.rsplit(":", 1))
 
     def untag(self, name: str) -> None:
-        """Takes a local name away, if it is there."""
+        """Takes a local name away, if it is there; a container that runs it goes on."""
         with contextlib.suppress(ImageNotFound):
-            self.daemon.client.images.remove(name, noprune=True)
+            self.daemon.client.images.remove(name, noprune=True, force=True)
 
     def roll(self, *stacks: str) -> None:
         """What `make deploy` does to these hosts, in this order."""
