@@ -15,7 +15,6 @@ from tests.stack_files import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     Run = Callable[..., subprocess.CompletedProcess[str]]
 
