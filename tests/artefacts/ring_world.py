@@ -39,7 +39,7 @@ INSERT INTO migrations (migration) VALUES ('first');
 INSERT INTO views (views) VALUES (0);
 """
 _DONE = "INSERT INTO activities (type) VALUES (CONCAT('by hand on ', @host))"
-_SAVE = "INSERT INTO pages (number, text) VALUES (@number, 'saved'); UPDATE views SET views = @number"
+SAVE = "INSERT INTO pages (number, text) VALUES (@number, 'saved'); UPDATE views SET views = @number"
 TABLES = ("migrations", "pages", "views", "activities")
 
 
@@ -51,6 +51,7 @@ class Server:
         host: Which host.
         folder: Where it lives.
         port: Where it answers on loopback, as it would on its Tailscale address.
+        tailnet: Where the other host reaches it, when that is not the same.
         logged: Whether it runs with the plan's options; else as a database that was never part of a ring.
         executed: The scripts and statements that its steps ran, without passwords.
     """
@@ -58,6 +59,7 @@ class Server:
     host: str
     folder: Path
     port: int = field(default_factory=free_port)
+    tailnet: int = 0
     logged: bool = True
     executed: list[str] = field(default_factory=list)
     _process: subprocess.Popen[bytes] | None = None
@@ -146,7 +148,7 @@ class Server:
     def step(self, other: Server) -> str:
         """Runs the plan's own step, with the other side's place on this machine."""
         given = json.loads(plan(self.host).recorder.of_type("Command")["bookstack-ring"].inputs["stdin"])
-        facts = {**given["facts"], "address": "127.0.0.1", "port": other.port}
+        facts = {**given["facts"], "address": "127.0.0.1", "port": other.tailnet or other.port}
 
         def execute(command: Sequence[str], stdin: str) -> Done:
             self.executed.append(f"{' '.join(command)}\n{stdin.partition(chr(10))[2]}")
@@ -191,6 +193,25 @@ class Server:
         return self.execute_sql(f"CHECKSUM TABLE {', '.join(TABLES)} EXTENDED")
 
 
+def join(empty: Path, monk: Server, kscloud1: Server) -> None:
+    """Both hosts as a new fleet has them: the foundation came first, and its wiki made the tables."""
+    kscloud1.first_start(empty)
+    assert kscloud1.step(monk) == "ready for monk, which does not answer yet"
+    kscloud1.migrate()
+    monk.first_start(empty)
+    assert monk.step(kscloud1) == "filled from kscloud1"
+    monk.migrate()
+    until(kscloud1.runs, kscloud1.following)
+    monk.use()
+    same(monk, kscloud1)
+
+
+def same(one: Server, other: Server) -> None:
+    """Both sides hold the same, and both go on following."""
+    until(lambda: one.checksums() == other.checksums(), lambda: (one.following(), other.following()))
+    until(lambda: one.runs() and other.runs(), lambda: (one.following(), other.following()))
+
+
 class Writer(threading.Thread):
     """One person who goes on saving pages wherever the site proxy leads: to the primary while it answers."""
 
@@ -203,7 +224,7 @@ class Writer(threading.Thread):
         number = 0
         while not self._end.is_set():
             number += 1
-            save = f"SET @number = {number}; {_SAVE}"
+            save = f"SET @number = {number}; {SAVE}"
             for server in self._order:
                 if server.try_sql(save).code == 0:
                     self.saved[number] = server.host
