@@ -239,6 +239,39 @@ REFUSALS = [
         ),
     ),
     Refusal(
+        "a wiki that is read-only for one host alone",
+        (("monk", "services.bookstack.data", "read-only"),),
+        (
+            "services.bookstack.data: must be the same in every file, got 'read-only' on monk and 'ring' on kscloud1",
+            "for example `data: read-only` in each",
+        ),
+    ),
+    Refusal(
+        "a way for the data that there is not",
+        (("monk", "services.bookstack.data", "mirror"),),
+        ("services.bookstack.data: must be 'manual', 'read-only' or 'ring'", "got 'mirror'"),
+    ),
+    Refusal(
+        "a third host for data that goes by itself",
+        (
+            ("attic", "services.site-proxy", {"image": "caddy:2.11.4-alpine"}),
+            (
+                "attic",
+                "services.bookstack",
+                {
+                    "image": "bookstack:1",
+                    "database-image": "mariadb:1",
+                    "data": "read-only",
+                    "site": {"hostname": "wiki.kitestacks.com", "shared": True, "primary": "monk"},
+                },
+            ),
+            ("monk", "services.bookstack.data", "read-only"),
+            ("kscloud1", "services.bookstack.data", "read-only"),
+        ),
+        ("services.bookstack.data: must stand on 2 hosts for `data: read-only`, got ",),
+        hosts=("attic",),
+    ),
+    Refusal(
         "more groups for a site than there are places",
         (("monk", "services.bookstack.site.groups", ["a", "b", "c", "d", "e", "f"]),),
         ("services.bookstack.site.groups: must have at most 5 items, got ['a', 'b'",),

@@ -126,6 +126,14 @@ REPLICATION = (
         action=f"docker stats bookstack-db: too little memory or a slow disk. {_WIKI_RUNBOOK}",
     ),
     Alert(
+        name="ReplicationFenced",
+        expression="mariadb_replication_fenced == 1",
+        lasting="2m",
+        severity="critical",
+        summary="The wiki's database on {{ $labels.host }} takes no writes, because the other host's is written",
+        action=f"The files name another primary than that host was deployed with: pulumi up for it. {_WIKI_RUNBOOK}",
+    ),
+    Alert(
         name="ReplicationUnknown",
         expression='time() - node_textfile_mtime_seconds{file=~".*/replication.prom"} > 600',
         lasting="5m",

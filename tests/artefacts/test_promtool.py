@@ -115,6 +115,7 @@ def replication(*, stopped: int = 0, connected: int = 1, lag: int = 0) -> list[d
         ("ReplicationStopped", replication(stopped=1, connected=0), 3),
         ("ReplicationCutOff", replication(stopped=0, connected=0), 31),
         ("ReplicationLate", replication(lag=400), 12),
+        ("ReplicationFenced", [series(f"mariadb_replication_fenced{{{NODE}}}", "1x30")], 3),
         ("ReplicationUnknown", [series(f"node_textfile_mtime_seconds{{{NODE},{FIGURES}}}", "0x30")], 20),
         ("BackupTooOld", [series(f"kitestacks_backup_success_timestamp_seconds{SAVED}", "0x2300")], 2300),
         ("BackupFailed", [series(f"kitestacks_backup_failed{SAVED}", "1x30")], 12),
@@ -170,7 +171,8 @@ def test_the_page_that_replications_alerts_name_is_in_the_runbook() -> None:
     runbook = (Path(alerts.__file__).parents[2] / "RUNBOOK.md").read_text()
 
     named = [alert for alert in alerts.REPLICATION if "under Wiki replication stopped" in alert.action]
-    assert [alert.name for alert in named] == ["ReplicationStopped", "ReplicationCutOff", "ReplicationLate"]
+    names = ["ReplicationStopped", "ReplicationCutOff", "ReplicationLate", "ReplicationFenced"]
+    assert [alert.name for alert in named] == names
     assert "\n## Wiki replication stopped\n" in runbook
 
 

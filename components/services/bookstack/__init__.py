@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from components.backup import Backup, Dump, Engine
 from components.databases import MARIADB_OWNER, MARIADB_PORT, DatabaseArgs, mariadb
 from components.folders import DataFolder
+from components.force import is_forced
 from components.host import EDGE_NETWORK, ContainerArgs, File, Mount
 from components.login import ADMINS, USERS, OidcClient
 from components.model import ServiceSettings, StateClass
 from components.needs import Need
 from components.secrets import Secret
 from components.service import Service, Tile
-from components.services.bookstack.replication import FIGURES, SERVICE_NAME, Ring
+from components.services.bookstack.read_only import PATH
+from components.services.bookstack.replication import FIGURES, SERVICE_NAME, Pair
 from components.types import ImageRef, Memory
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ class Bookstack(Service):
     """The wiki, with its database.
 
     Creates: the containers `bookstack` and `bookstack-db`, the step that closes the account that BookStack ships and,
-    with `data: ring`, the step that lets two hosts' databases follow each other.
+    with `data: ring` or `read-only`, the step that lets one host's database follow the other's.
     Leaves out: outgoing mail, which people set up in BookStack; the way of uploaded files to another host.
 
     Whoever may enter the site may write; the admins' group runs the wiki. Every host's copy gets the same secrets, so
@@ -57,7 +59,7 @@ class Bookstack(Service):
 
     Settings = BookstackSettings
     state = StateClass.PRIMARY_STANDBY
-    data_ways = ("ring", "manual")
+    data_ways = ("ring", "read-only", "manual")
     backup = Backup(
         dumps=(Dump(engine=Engine.MARIADB, container="bookstack-db", database=DATABASE),), folders=("bookstack",)
     )
@@ -97,13 +99,15 @@ class Bookstack(Service):
 
     @classmethod
     def needs(cls, fleet: Fleet) -> tuple[Need, ...]:
-        if not Ring.of(fleet):
+        pair = Pair.of(fleet)
+        if not pair:
             return ()
-        return (Need(service=SERVICE_NAME, port=MARIADB_PORT, reason="each database follows the other", on_each=True),)
+        reason = "each database follows the other" if pair.way == "ring" else "the primary's database is followed"
+        return (Need(service=SERVICE_NAME, port=MARIADB_PORT, reason=reason, on_each=True),)
 
     def create(self, name: str, args: ServiceArgs) -> Mapping[str, pulumi.Input[str]]:
         settings: BookstackSettings = args.settings
-        ring = Ring.of(args.fleet)
+        pair = Pair.of(args.fleet)
         database = mariadb(
             self,
             f"{name}-db",
@@ -116,30 +120,37 @@ class Bookstack(Service):
                 root_password=self.secret("database-root-password"),
                 networks=(name,),
                 ports={port: port for port in args.fleet.ports_for_others(name)},
-                **(ring.told(args.fleet.here, self.data(FIGURES)) if ring else {}),
+                **(self._told(pair) if pair else {}),
             ),
         )
-        if ring:
-            database.append(self._join(name, ring, database))
+        if pair:
+            database.append(self._join(name, pair, database))
         container = self.container(name, self._wiki(name, settings), after=database)
         self._first_admin([container])
         return {"container": container.name}
 
-    def _join(self, name: str, ring: Ring, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
+    def _told(self, pair: Pair) -> dict[str, Any]:
+        fleet = self.args.fleet
+        address = fleet.private_address(pair.peer(fleet.here))
+        password = self.secret("replication-password")
+        return pair.told(fleet.here, figures=self.data(FIGURES), peer=(address, MARIADB_PORT), password=password)
+
+    def _join(self, name: str, pair: Pair, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
         """Before the wiki starts, so that it never migrates an old copy; and again when its image is another."""
         fleet = self.args.fleet
-        peer = ring.peer(fleet.here)
+        peer = pair.peer(fleet.here)
+        facts = {
+            "container": self.physical(f"{name}-db"),
+            "database": DATABASE,
+            "peer": peer,
+            "address": fleet.private_address(peer),
+            "port": MARIADB_PORT,
+            "first": pair.first == fleet.here,
+            "image": self.args.settings.image,
+        }
         return self.step(
-            "ring",
-            facts={
-                "container": self.physical(f"{name}-db"),
-                "database": DATABASE,
-                "peer": peer,
-                "address": fleet.private_address(peer),
-                "port": MARIADB_PORT,
-                "first": ring.first == fleet.here,
-                "image": self.args.settings.image,
-            },
+            pair.way,
+            facts=facts if pair.way == "ring" else facts | {"insisted": is_forced(PATH)},
             secrets={
                 "root-password": self.secret("database-root-password"),
                 "replication-password": self.secret("replication-password"),
