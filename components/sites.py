@@ -75,6 +75,7 @@ class SiteReport:
 _SAID = ("service", "primary", "route", "login", "health", "monitor", "backup", "data")
 _COLUMNS = (Kind.HOST, Kind.CONNECTOR, Kind.COPY)
 _DATA = {
+    "copy": "data: copy, the other host has what was written until the last copy",
     "manual": "data: manual, the other hosts have what somebody last carried there",
     "ring": "data: ring, the other host has what was written up to seconds ago",
     "read-only": "data: read-only, the other host has what was written up to seconds ago, for reading",

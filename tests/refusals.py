@@ -247,9 +247,29 @@ REFUSALS = [
         ),
     ),
     Refusal(
+        "a wiki that is copied by one host alone",
+        (("monk", "services.bookstack.data", "copy"), ("kscloud1", "services.bookstack.data", "read-only")),
+        (
+            "services.bookstack.data: must be the same in every file, got 'copy' on monk and 'read-only' on kscloud1",
+            "for example `data: copy` in each",
+        ),
+    ),
+    Refusal(
+        "copies of a service that has no such way",
+        (("monk", "services.portal.data", "copy"),),
+        ("services.portal.data: must be left out: portal is stateless",),
+    ),
+    _one(
+        "time between copies without a unit",
+        "services.bookstack.copy-every",
+        "15",
+        "must be a duration above zero, in h, m and s, got '15'",
+        "for example 1m30s",
+    ),
+    Refusal(
         "a way for the data that there is not",
         (("monk", "services.bookstack.data", "mirror"),),
-        ("services.bookstack.data: must be 'manual', 'read-only' or 'ring'", "got 'mirror'"),
+        ("services.bookstack.data: must be 'copy', 'manual', 'read-only' or 'ring'", "got 'mirror'"),
     ),
     Refusal(
         "a third host for data that goes by itself",

@@ -134,6 +134,22 @@ REPLICATION = (
         action=f"The files name another primary than that host was deployed with: pulumi up for it. {_WIKI_RUNBOOK}",
     ),
     Alert(
+        name="WikiCopyStopped",
+        expression="wiki_copy_stopped == 1",
+        lasting="2m",
+        severity="critical",
+        summary="People wrote on {{ $labels.host }}'s copy of the wiki, so nothing is copied there any more",
+        action=_WIKI_RUNBOOK,
+    ),
+    Alert(
+        name="WikiCopyOld",
+        expression="time() - wiki_copy_success_timestamp_seconds > 2 * wiki_copy_interval_seconds + 300",
+        lasting="5m",
+        severity="warning",
+        summary="The copy of the wiki on {{ $labels.host }} is {{ $value | humanizeDuration }} old",
+        action=f"docker logs bookstack-copy on that host says why. {_WIKI_RUNBOOK}",
+    ),
+    Alert(
         name="ReplicationUnknown",
         expression='time() - node_textfile_mtime_seconds{file=~".*/replication.prom"} > 600',
         lasting="5m",

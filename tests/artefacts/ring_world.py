@@ -178,12 +178,34 @@ class Server:
 
         def execute(command: Sequence[str], stdin: str) -> Done:
             self.executed.append(f"{' '.join(command)}\n{stdin.partition(chr(10))[2]}")
+            if command[0] == "bash":
+                return self.copy(other, command[2])
             return run_here(command, stdin, self.environment)
 
         # Each host's plan is made with invented values; in a real fleet this one is the foundation's, on both.
         secrets = {**given["secrets"], "replication-password": FOLLOWER}
         said: str = program.run(Given(facts=facts, secrets=secrets), PlayedMachine(answer=execute))
         return said
+
+    def copy(self, other: Server, word: str) -> Done:
+        """Runs the plan's own copier here, with the other side's place on this machine."""
+        planned = containers_in(self.plan, "bookstack")["bookstack-copy"]
+        _, script, _ = planned.inputs["entrypoints"]
+        given = files(planned)
+        environment = dict(entry.split("=", 1) for entry in planned.inputs["envs"])
+        for path in (script, environment["WORD"]):
+            (self.folder / path.rpartition("/")[2]).write_text(given[path] if path == script else FOLLOWER)
+        places = {
+            "SOURCE": "127.0.0.1",
+            "SOURCE_PORT": str(other.port),
+            "TARGET": "127.0.0.1",
+            "TARGET_PORT": str(self.port),
+            "FIGURES": str(self.folder),
+            "WORD": str(self.folder / "replication-password"),
+            "LOCK": str(self.folder / "copy.lock"),
+        }
+        assert places.keys() <= environment.keys()
+        return run_here(["bash", str(self.folder / "copy.sh"), word], "", environment | places | self.environment)
 
     def figures(self, other: Server | None = None) -> dict[str, float]:
         """Runs the plan's own health check as the container's user, and reads what it left."""

@@ -220,6 +220,24 @@ def test_step_of_read_only_is_told_when_the_owner_insists(monkeypatch: pytest.Mo
     assert all(each["first"] for each in facts)
 
 
+def test_copies_are_made_on_the_host_that_is_not_the_primary_before_the_wiki_starts() -> None:
+    ways = (("services.bookstack.data", "copy"), ("services.bookstack.copy-every", "1h"))
+    plans = {host: plan_with(host, *ways) for host in ("monk", "kscloud1")}
+
+    assert "bookstack-copy" not in containers_in(plans["monk"], "bookstack")
+    copier = containers_in(plans["kscloud1"], "bookstack")["bookstack-copy"]
+    given = environment(copier)
+    assert (given["SOURCE"], given["SOURCE_NAME"], given["TARGET"]) == ("100.64.0.1", "monk", "bookstack-db")
+    assert given["EVERY"] == "3600"
+    assert copier.inputs["image"] == containers_in(plans["kscloud1"], "bookstack")["bookstack-db"].inputs["image"]
+    assert [network["name"] for network in copier.inputs["networksAdvanced"]] == ["kitestacks-bookstack"]
+    assert texts(copier)[given["WORD"]] not in str({**copier.inputs, "uploads": ""})
+    for run in plans.values():
+        database = containers_in(run, "bookstack")["bookstack-db"]
+        assert "--log-bin" not in database.inputs["command"], "nothing is followed"
+        assert "bookstack-copy" in run.recorder.of_type("Container")["bookstack-container"].dependencies
+
+
 def _refused(files: StackFiles) -> str:
     with pytest.raises(ProgramError) as caught:
         run_program("kscloud1", files.folder)
@@ -246,8 +264,9 @@ def test_nothing_that_carries_the_data_is_refused_with_the_best_way_first(files:
     for host in ("monk", "kscloud1"):
         files.edit(host, "services.bookstack.data", None)
 
-    assert "(write `data: ring` or `data: read-only` or `data: manual` if somebody carries it, or take" in _refused(
-        files
+    assert (
+        "(write `data: ring` or `data: read-only` or `data: copy` or `data: manual` if somebody carries it, or"
+        in _refused(files)
     )
 
 

@@ -30,7 +30,7 @@ FIGURES = f"{LEFT_FOR_PROMETHEUS}/{SERVICE_NAME}"
 _FIGURES_INSIDE = "/figures"
 _HEALTH = "/etc/kitestacks/health.sh"
 _ASKS = "/run/secrets/replication-password"
-WAYS = {"ring", "read-only"}
+WAYS = {"ring", "read-only", "copy"}
 """What `data` says for it."""
 
 
@@ -41,7 +41,8 @@ class Pair:
     Attributes:
         hosts: Both, in alphabetical order.
         first: The primary, whose copy answers as long as it can.
-        way: ring: each database follows the other; read-only: the primary's is written, and the other's follows it.
+        way: ring: each database follows the other; read-only: the primary's is written, and the other's follows it;
+            copy: the other's is replaced by a copy of the primary's, now and then.
     """
 
     hosts: tuple[str, ...]
