@@ -70,10 +70,12 @@ class ServiceSettings(Model):
     image: ImageRef = Field(description="A pinned image: `name:tag`, `name@sha256:…` or both; never `latest`.")
     memory: Memory = "256MiB"
     site: SiteSettings | None = None
-    data: Literal["manual", "ring"] | None = Field(
+    data: Literal["copy", "manual", "read-only", "ring"] | None = Field(
         default=None,
         description="How the data of a primary-standby service gets to its other hosts. manual: somebody carries it; "
-        "ring: two hosts, whose databases each get what the other writes (bookstack).",
+        "ring: two hosts, whose databases each get what the other writes (bookstack); read-only: the other host's "
+        "database follows the primary's and takes no writes until `primary` names it (bookstack); copy: the other host "
+        "gets a copy now and then, for as long as nobody writes there (bookstack).",
     )
     rotate: dict[str, Rotation] = Field(
         default_factory=dict,

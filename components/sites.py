@@ -63,7 +63,8 @@ class SiteReport:
         """The longest time without an answer for one sort of fault, in words."""
         faults = [promise for promise in self.promises if promise.kind is kind]
         seconds = [promise.seconds for promise in faults if promise.seconds is not None]
-        longest = f"{max(seconds)} s" if seconds else ""
+        limit = next((f", {promise.limit}" for promise in faults if promise.limit), "")
+        longest = f"{max(seconds)} s{limit}" if seconds else ""
         down = [promise.fault.removesuffix(" gone") for promise in faults if promise.seconds is None]
         if not down:
             return longest
@@ -74,8 +75,10 @@ class SiteReport:
 _SAID = ("service", "primary", "route", "login", "health", "monitor", "backup", "data")
 _COLUMNS = (Kind.HOST, Kind.CONNECTOR, Kind.COPY)
 _DATA = {
+    "copy": "data: copy, the other host has what was written until the last copy",
     "manual": "data: manual, the other hosts have what somebody last carried there",
     "ring": "data: ring, the other host has what was written up to seconds ago",
+    "read-only": "data: read-only, the other host has what was written up to seconds ago, for reading",
 }
 
 

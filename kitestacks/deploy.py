@@ -1,7 +1,8 @@
 """`deploy`: `pulumi up` for every host, in an order in which a shared site never loses both, with a way back for data.
 
-The foundation comes first; the next host waits until it is healthy and its sites answer. Before a service that keeps
-data gets another image its databases are dumped and its folders copied; what does not hold gets both back.
+The foundation comes first, or whoever has to migrate what two hosts share; the next host waits until it is healthy and
+its sites answer. Before a service that keeps data gets another image its databases are dumped and its folders copied;
+what does not hold gets both back.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from components.errors import ProgramError
 from components.fleet_files import fleet_of_files
 from kitestacks.console import Console
 from kitestacks.deploying.engine import Engine
-from kitestacks.deploying.host import deploy, in_order
+from kitestacks.deploying.host import deploy
+from kitestacks.deploying.order import changed_services, check_writers, in_order
 from kitestacks.exits import CommandError, Exit
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("-s", "--stack", action="append", help="this host alone (all, the foundation first)")
+    parser.add_argument("-s", "--stack", action="append", help="this host alone (all, in order)")
     parser.add_argument("--yes", action="store_true", help="show the plans, and do not ask")
 
 
@@ -37,17 +39,21 @@ def run(args: argparse.Namespace) -> int:
     """
     engine, console = Engine(), Console()
     try:
-        known = in_order(fleet_of_files(engine.files))
+        fleet = fleet_of_files(engine.files)
     except ProgramError as error:
         raise CommandError(str(error), "mend what it says", Exit.CONFIGURATION) from None
-    unknown = sorted(set(args.stack or ()) - set(known))
+    unknown = sorted(set(args.stack or ()) - set(fleet.stacks))
     if unknown:
-        raise CommandError(f"there is no host {unknown[0]!r}", f"one of: {', '.join(known)}", Exit.NO_SUCH_STACK)
+        known = ", ".join(sorted(fleet.stacks))
+        raise CommandError(f"there is no host {unknown[0]!r}", f"one of: {known}", Exit.NO_SUCH_STACK)
     if not args.yes and not sys.stdin.isatty():
         raise CommandError("nobody is there to be asked", "deploy --yes, from a script", Exit.CONFIGURATION)
-    hosts = [host for host in known if not args.stack or host in args.stack]
+    fleet_of = partial(fleet_of_files, engine.files)
+    changed = changed_services(fleet, fleet_of, engine)
+    hosts = [host for host in in_order(fleet, changed) if not args.stack or host in args.stack]
+    check_writers(fleet, changed, hosts)
     asked = partial(_shown_and_agreed, yes=args.yes)
-    done = deploy(hosts, partial(fleet_of_files, engine.files), engine, console, asked=asked)
+    done = deploy(hosts, fleet_of, engine, console, asked=asked)
     console.result(f"deployed: {', '.join(hosts)}" if done else "declined; nothing more was changed")
     return Exit.OK if done else Exit.CANCELLED
 

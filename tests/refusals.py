@@ -239,6 +239,59 @@ REFUSALS = [
         ),
     ),
     Refusal(
+        "a wiki that is read-only for one host alone",
+        (("monk", "services.bookstack.data", "read-only"),),
+        (
+            "services.bookstack.data: must be the same in every file, got 'read-only' on monk and 'ring' on kscloud1",
+            "for example `data: read-only` in each",
+        ),
+    ),
+    Refusal(
+        "a wiki that is copied by one host alone",
+        (("monk", "services.bookstack.data", "copy"), ("kscloud1", "services.bookstack.data", "read-only")),
+        (
+            "services.bookstack.data: must be the same in every file, got 'copy' on monk and 'read-only' on kscloud1",
+            "for example `data: copy` in each",
+        ),
+    ),
+    Refusal(
+        "copies of a service that has no such way",
+        (("monk", "services.portal.data", "copy"),),
+        ("services.portal.data: must be left out: portal is stateless",),
+    ),
+    _one(
+        "time between copies without a unit",
+        "services.bookstack.copy-every",
+        "15",
+        "must be a duration above zero, in h, m and s, got '15'",
+        "for example 1m30s",
+    ),
+    Refusal(
+        "a way for the data that there is not",
+        (("monk", "services.bookstack.data", "mirror"),),
+        ("services.bookstack.data: must be 'copy', 'manual', 'read-only' or 'ring'", "got 'mirror'"),
+    ),
+    Refusal(
+        "a third host for data that goes by itself",
+        (
+            ("attic", "services.site-proxy", {"image": "caddy:2.11.4-alpine"}),
+            (
+                "attic",
+                "services.bookstack",
+                {
+                    "image": "bookstack:1",
+                    "database-image": "mariadb:1",
+                    "data": "read-only",
+                    "site": {"hostname": "wiki.kitestacks.com", "shared": True, "primary": "monk"},
+                },
+            ),
+            ("monk", "services.bookstack.data", "read-only"),
+            ("kscloud1", "services.bookstack.data", "read-only"),
+        ),
+        ("services.bookstack.data: must stand on 2 hosts for `data: read-only`, got ",),
+        hosts=("attic",),
+    ),
+    Refusal(
         "more groups for a site than there are places",
         (("monk", "services.bookstack.site.groups", ["a", "b", "c", "d", "e", "f"]),),
         ("services.bookstack.site.groups: must have at most 5 items, got ['a', 'b'",),

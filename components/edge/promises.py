@@ -43,6 +43,7 @@ class Promise:
         seconds: The longest time without an answer; None: until somebody acts, or the part is back.
         formula: Where the seconds come from; without seconds, why.
         type: What to type; empty: nothing.
+        limit: What visitors then can't do, in words; empty: they can do everything.
     """
 
     kind: Kind
@@ -50,6 +51,7 @@ class Promise:
     seconds: int | None
     formula: str
     type: str = ""
+    limit: str = ""
 
 
 def promises(fleet: Fleet, site: Site) -> tuple[Promise, ...]:
@@ -121,11 +123,24 @@ def _shared(fleet: Fleet, site: Site, host: str) -> list[Promise]:
     gone = max(route, copy) if asked_elsewhere else route
     idle = site.state is StateClass.PRIMARY_STANDBY and not asked_elsewhere
     sick = (0, "nobody is sent there while the primary answers") if idle else copy
+    limit, why = _limit(fleet, site, host)
     return [
-        Promise(kind=Kind.HOST, fault=_gone(host), seconds=gone[0], formula=gone[1]),
+        Promise(kind=Kind.HOST, fault=_gone(host), seconds=gone[0], formula=gone[1] + why, limit=limit),
         Promise(kind=Kind.CONNECTOR, fault=f"connector of {host} gone", seconds=route[0], formula=route[1]),
-        Promise(kind=Kind.COPY, fault=f"copy on {host} sick", seconds=sick[0], formula=sick[1]),
+        Promise(kind=Kind.COPY, fault=f"copy on {host} sick", seconds=sick[0], formula=sick[1] + why, limit=limit),
     ]
+
+
+def _limit(fleet: Fleet, site: Site, host: str) -> tuple[str, str]:
+    """What visitors can't do while one host's copy is away, in short and at length."""
+    if not _takes_no_writes(fleet, site) or host != fleet.ranked(site)[0]:
+        return "", ""
+    return "for reading", f"; then people read, and nobody writes until {host} is back or another host is the primary"
+
+
+def _takes_no_writes(fleet: Fleet, site: Site) -> bool:
+    """Whether a standby's copy is there to be read."""
+    return any(block.data == "read-only" for _, name, block in fleet.blocks() if name == site.service)
 
 
 def _cut_off(fleet: Fleet, site: Site) -> list[Promise]:
@@ -134,7 +149,11 @@ def _cut_off(fleet: Fleet, site: Site) -> list[Promise]:
         return []
     seconds, formula = _checks(fleet)
     primary = fleet.ranked(site)[0]
-    apart = f"{formula}; then each host's visitors get its own copy, and what is written on both must be merged by hand"
+    apart = f"{formula}; then each host's visitors get its own copy, and "
+    if _takes_no_writes(fleet, site):
+        apart += f"only that of {primary} is written"
+    else:
+        apart += "what is written on both must be merged by hand"
     return [
         Promise(
             kind=Kind.NETWORK,

@@ -72,8 +72,11 @@ def _standby_is_kept_apart(fleet: Fleet) -> Iterator[Problem]:
 
 def _ways(service: str) -> str:
     """What may be written under `data`, the best first."""
-    said = {"manual": "`data: manual` if somebody carries it", "ring": "`data: ring`"}
-    return f"write {' or '.join(said[way] for way in service_class(service).data_ways)}"
+    said = (
+        f"`data: {way}`{' if somebody carries it' if way == _BY_HAND else ''}"
+        for way in service_class(service).data_ways
+    )
+    return f"write {' or '.join(said)}"
 
 
 def _way_leads_across(fleet: Fleet) -> Iterator[Problem]:
@@ -83,19 +86,26 @@ def _way_leads_across(fleet: Fleet) -> Iterator[Problem]:
         path = f"services.{name}.data"
         for way in sorted(set(said.values()) - set(service_class(name).data_ways)):
             yield Problem(path=path, rule=f"must be a way that {name} has, got {way!r}", way_out=_ways(name))
-        if "ring" not in said.values() or len(blocks) == 1:
+        by_itself = sorted(set(said.values()) - {_BY_HAND})
+        if not by_itself or len(blocks) == 1:
             continue
         hosts = " and ".join(host for host, _, _ in blocks)
         if len(blocks) != _SIDES:
             yield Problem(
                 path=path,
-                rule=f"must stand on {_SIDES} hosts to be a ring, got {hosts}",
+                rule=f"must stand on {_SIDES} hosts for `data: {by_itself[0]}`, got {hosts}",
                 way_out=f"take {name} out of the others' files",
             )
         if len(said) != len(blocks) or len(set(said.values())) > 1:
-            yield Problem(path=path, rule=f"must be the same in every file, on {hosts}", way_out="write `data: ring`")
+            got = " and ".join(f"{said.get(host, 'nothing')!r} on {host}" for host, _, _ in blocks)
+            yield Problem(
+                path=path,
+                rule=f"must be the same in every file, got {got}",
+                way_out=f"for example `data: {by_itself[0]}` in each",
+            )
 
 
+_BY_HAND = "manual"
 _SIDES = 2
 
 

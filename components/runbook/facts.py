@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from components.edge.promises import Kind
 from components.secrets import GIVEN
-from components.services.bookstack.replication import Ring
+from components.services.bookstack.replication import Pair
 from components.services.cloudflared import Cloudflared
 from components.settings import service_class
 from components.sites import site_reports
@@ -68,7 +68,7 @@ class Facts:
         services: Every service of the fleet, by the hosts that it stands on.
         shared_site: A site on several hosts, to ask who answers; empty without one.
         owners: What only the owner can bring along, as the key of an encrypted value and its stack.
-        wiki_ring: The two hosts whose wikis follow each other, if any do.
+        wiki_pair: The two hosts between which the wiki's data goes by itself, if any do.
         fixed: The secrets that encrypt data, and can't be made anew, as `<service>.<name>`.
     """
 
@@ -78,7 +78,7 @@ class Facts:
     services: dict[str, tuple[str, ...]]
     shared_site: str
     owners: tuple[tuple[str, str], ...]
-    wiki_ring: Ring | None
+    wiki_pair: Pair | None
     fixed: tuple[str, ...]
 
     @property
@@ -118,7 +118,7 @@ def facts_of(fleet: Fleet) -> Facts:
         services={name: fleet.hosts_of(name) for _, name, _ in fleet.blocks()},
         shared_site=shared[0] if shared else "",
         owners=tuple(each for host in reversed(ordered) for each in _owners(host, fleet.stacks[host])),
-        wiki_ring=Ring.of(fleet),
+        wiki_pair=Pair.of(fleet),
         fixed=tuple(
             dict.fromkeys(
                 f"{name}.{key}"

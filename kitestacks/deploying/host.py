@@ -165,11 +165,6 @@ def _settings(changes: tuple[Change, ...]) -> list[tuple[str, str]]:
     ]
 
 
-def in_order(fleet: Fleet) -> list[str]:
-    """The hosts, the foundation first: while it is deployed the others carry the shared sites, and then the reverse."""
-    return sorted(fleet.stacks, key=lambda host: (host not in fleet.foundations, host))
-
-
 def deploy(
     hosts: list[str],
     fleet_of: Callable[[str], Fleet],

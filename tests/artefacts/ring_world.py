@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import shutil
 import signal
@@ -14,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from components.services.bookstack import ring
 from components.step_program import Given
 from tests.artefacts.servers import as_user, free_port, need, owned_folder
 from tests.services.machines import PlayedMachine, run_here
-from tests.services.plans import containers_of, files, plan
+from tests.services.plans import containers_in, files, plan_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from components.machine import Done
+    from tests.recorder import Recorded, Run
 
 PRIMARY, STANDBY = "monk", "kscloud1"
 FOLLOWER = "sharedbyboth"
@@ -39,7 +40,7 @@ INSERT INTO migrations (migration) VALUES ('first');
 INSERT INTO views (views) VALUES (0);
 """
 _DONE = "INSERT INTO activities (type) VALUES (CONCAT('by hand on ', @host))"
-_SAVE = "INSERT INTO pages (number, text) VALUES (@number, 'saved'); UPDATE views SET views = @number"
+SAVE = "INSERT INTO pages (number, text) VALUES (@number, 'saved'); UPDATE views SET views = @number"
 TABLES = ("migrations", "pages", "views", "activities")
 
 
@@ -51,6 +52,9 @@ class Server:
         host: Which host.
         folder: Where it lives.
         port: Where it answers on loopback, as it would on its Tailscale address.
+        tailnet: Where the other host reaches it, when that is not the same.
+        data: What the stack files say of the way between the hosts.
+        primary: Which host they name.
         logged: Whether it runs with the plan's options; else as a database that was never part of a ring.
         executed: The scripts and statements that its steps ran, without passwords.
     """
@@ -58,6 +62,9 @@ class Server:
     host: str
     folder: Path
     port: int = field(default_factory=free_port)
+    tailnet: int = 0
+    data: str = "ring"
+    primary: str = PRIMARY
     logged: bool = True
     executed: list[str] = field(default_factory=list)
     _process: subprocess.Popen[bytes] | None = None
@@ -69,11 +76,20 @@ class Server:
         return {"PATH": path, "HOME": str(self.folder), "TMPDIR": str(self.folder), "LC_ALL": "C.UTF-8", **names}
 
     @property
+    def plan(self) -> Run:
+        edits = (("services.bookstack.data", self.data), ("services.bookstack.site.primary", self.primary))
+        return plan_with(self.host, *edits)
+
+    @property
+    def container(self) -> Recorded:
+        return containers_in(self.plan, "bookstack")["bookstack-db"]
+
+    @property
     def words(self) -> dict[str, str]:
-        return files(containers_of("bookstack", self.host)["bookstack-db"])
+        return files(self.container)
 
     def start(self, *more: str) -> None:
-        command = containers_of("bookstack", self.host)["bookstack-db"].inputs["command"]
+        command = self.container.inputs["command"]
         options = command[1:] if self.logged else [each for each in command[1:] if "character" in each]
         places = [f"--datadir={self.folder / 'data'}", f"--socket={self.folder / 'socket'}", f"--port={self.port}"]
         program = [need("mariadbd", "mariadb-server"), "--no-defaults", *options, *places, "--bind-address=127.0.0.1"]
@@ -129,10 +145,21 @@ class Server:
         assert done.code == 0, done.err
         return done.out.strip()
 
-    def try_sql(self, statements: str, *options: str, password: str | None = None, database: str = "bookstack") -> Done:
+    def try_sql(
+        self,
+        statements: str,
+        *options: str,
+        user: str = "root",
+        password: str | None = None,
+        database: str = "bookstack",
+    ) -> Done:
         root = self.words["/run/secrets/root-password"] if password is None else password
-        client = ["/usr/bin/mariadb", "--no-defaults", "-N", "-B", "-u", "root", *options, database]
+        client = ["/usr/bin/mariadb", "--no-defaults", "-N", "-B", "-u", user, *options, database]
         return run_here(client, statements, {**self.environment, "MYSQL_PWD": root})
+
+    def as_wiki(self) -> dict[str, str]:
+        """Who the wiki is in its database."""
+        return {"user": "bookstack", "password": self.words["/run/secrets/password"]}
 
     def migrate(self) -> None:
         """What the wiki does at each start: nothing, where it was done before."""
@@ -143,26 +170,54 @@ class Server:
         """Somebody does something in the wiki."""
         self.execute_sql(f"SET @host = '{self.host}'; {_DONE}")
 
-    def step(self, other: Server) -> str:
+    def step(self, other: Server, **more: object) -> str:
         """Runs the plan's own step, with the other side's place on this machine."""
-        given = json.loads(plan(self.host).recorder.of_type("Command")["bookstack-ring"].inputs["stdin"])
-        facts = {**given["facts"], "address": "127.0.0.1", "port": other.port}
+        given = json.loads(self.plan.recorder.of_type("Command")[f"bookstack-{self.data}"].inputs["stdin"])
+        facts = {**given["facts"], "address": "127.0.0.1", "port": other.tailnet or other.port, **more}
+        program = importlib.import_module(f"components.services.bookstack.{self.data.replace('-', '_')}")
 
         def execute(command: Sequence[str], stdin: str) -> Done:
             self.executed.append(f"{' '.join(command)}\n{stdin.partition(chr(10))[2]}")
+            if command[0] == "bash":
+                return self.copy(other, command[2])
             return run_here(command, stdin, self.environment)
 
         # Each host's plan is made with invented values; in a real fleet this one is the foundation's, on both.
         secrets = {**given["secrets"], "replication-password": FOLLOWER}
-        return ring.run(Given(facts=facts, secrets=secrets), PlayedMachine(answer=execute))
+        said: str = program.run(Given(facts=facts, secrets=secrets), PlayedMachine(answer=execute))
+        return said
 
-    def figures(self) -> dict[str, float]:
+    def copy(self, other: Server, word: str) -> Done:
+        """Runs the plan's own copier here, with the other side's place on this machine."""
+        planned = containers_in(self.plan, "bookstack")["bookstack-copy"]
+        _, script, _ = planned.inputs["entrypoints"]
+        given = files(planned)
+        environment = dict(entry.split("=", 1) for entry in planned.inputs["envs"])
+        for path in (script, environment["WORD"]):
+            (self.folder / path.rpartition("/")[2]).write_text(given[path] if path == script else FOLLOWER)
+        places = {
+            "SOURCE": "127.0.0.1",
+            "SOURCE_PORT": str(other.port),
+            "TARGET": "127.0.0.1",
+            "TARGET_PORT": str(self.port),
+            "FIGURES": str(self.folder),
+            "WORD": str(self.folder / "replication-password"),
+            "LOCK": str(self.folder / "copy.lock"),
+        }
+        assert places.keys() <= environment.keys()
+        return run_here(["bash", str(self.folder / "copy.sh"), word], "", environment | places | self.environment)
+
+    def figures(self, other: Server | None = None) -> dict[str, float]:
         """Runs the plan's own health check as the container's user, and reads what it left."""
-        container = containers_of("bookstack", self.host)["bookstack-db"]
-        _, shell, script, folder = container.inputs["healthcheck"]["tests"]
+        _, shell, script, folder, role, *asks = self.container.inputs["healthcheck"]["tests"]
         assert shell == "sh"
-        assert folder in [mount["target"] for mount in container.inputs["mounts"]]
-        command = [shell, "-c", files(container)[script], "health", str(self.folder)]
+        assert folder in [mount["target"] for mount in self.container.inputs["mounts"]]
+        if asks:
+            word = self.folder / "replication-password"
+            word.write_text(FOLLOWER)
+            assert self.words[asks.pop()]
+            asks = ["127.0.0.1", str(other.port if other else 1), str(word)]
+        command = [shell, "-c", self.words[script], "health", str(self.folder), role, *asks]
         subprocess.run(
             command, env=self.environment, check=True, capture_output=True, timeout=LIMIT, **as_user("mysql")
         )
@@ -191,6 +246,25 @@ class Server:
         return self.execute_sql(f"CHECKSUM TABLE {', '.join(TABLES)} EXTENDED")
 
 
+def join(empty: Path, monk: Server, kscloud1: Server) -> None:
+    """Both hosts as a new fleet has them: the foundation came first, and its wiki made the tables."""
+    kscloud1.first_start(empty)
+    assert kscloud1.step(monk) == "ready for monk, which does not answer yet"
+    kscloud1.migrate()
+    monk.first_start(empty)
+    assert monk.step(kscloud1) == "filled from kscloud1"
+    monk.migrate()
+    until(kscloud1.runs, kscloud1.following)
+    monk.use()
+    same(monk, kscloud1)
+
+
+def same(one: Server, other: Server) -> None:
+    """Both sides hold the same, and both go on following."""
+    until(lambda: one.checksums() == other.checksums(), lambda: (one.following(), other.following()))
+    until(lambda: one.runs() and other.runs(), lambda: (one.following(), other.following()))
+
+
 class Writer(threading.Thread):
     """One person who goes on saving pages wherever the site proxy leads: to the primary while it answers."""
 
@@ -203,7 +277,7 @@ class Writer(threading.Thread):
         number = 0
         while not self._end.is_set():
             number += 1
-            save = f"SET @number = {number}; {_SAVE}"
+            save = f"SET @number = {number}; {SAVE}"
             for server in self._order:
                 if server.try_sql(save).code == 0:
                     self.saved[number] = server.host

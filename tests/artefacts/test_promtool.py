@@ -88,6 +88,12 @@ def replication(*, stopped: int = 0, connected: int = 1, lag: int = 0) -> list[d
     return [series(f"mariadb_replication_{name}{{{NODE}}}", f"{value}x600") for name, value in said.items()]
 
 
+def copied(*, stopped: int = 0) -> list[dict[str, str]]:
+    """What the wiki's copier says, but for when it copied."""
+    said = {"stopped": stopped, "interval_seconds": 900}
+    return [series(f"wiki_copy_{name}{{{NODE}}}", f"{value}x600") for name, value in said.items()]
+
+
 @pytest.mark.parametrize(
     ("alert", "given", "minute"),
     [
@@ -115,6 +121,13 @@ def replication(*, stopped: int = 0, connected: int = 1, lag: int = 0) -> list[d
         ("ReplicationStopped", replication(stopped=1, connected=0), 3),
         ("ReplicationCutOff", replication(stopped=0, connected=0), 31),
         ("ReplicationLate", replication(lag=400), 12),
+        ("ReplicationFenced", [series(f"mariadb_replication_fenced{{{NODE}}}", "1x30")], 3),
+        (
+            "WikiCopyStopped",
+            [*copied(stopped=1), series(f"wiki_copy_success_timestamp_seconds{{{NODE}}}", "0+60x600")],
+            3,
+        ),
+        ("WikiCopyOld", [*copied(), series(f"wiki_copy_success_timestamp_seconds{{{NODE}}}", "0x600")], 42),
         ("ReplicationUnknown", [series(f"node_textfile_mtime_seconds{{{NODE},{FIGURES}}}", "0x30")], 20),
         ("BackupTooOld", [series(f"kitestacks_backup_success_timestamp_seconds{SAVED}", "0x2300")], 2300),
         ("BackupFailed", [series(f"kitestacks_backup_failed{SAVED}", "1x30")], 12),
@@ -155,6 +168,8 @@ def test_what_is_well_raises_none(tmp_path: Path) -> None:
         series('cloudflared_tunnel_ha_connections{host="monk",container="cloudflared"}', "4x600"),
         series(f"node_textfile_mtime_seconds{{{NODE},{FIGURES}}}", "0+60x600"),
         *replication(),
+        *copied(),
+        series(f"wiki_copy_success_timestamp_seconds{{{NODE}}}", "0+60x600"),
     ]
     well += [
         series(f"kitestacks_backup_success_timestamp_seconds{SAVED}", "0x600"),
@@ -170,7 +185,15 @@ def test_the_page_that_replications_alerts_name_is_in_the_runbook() -> None:
     runbook = (Path(alerts.__file__).parents[2] / "RUNBOOK.md").read_text()
 
     named = [alert for alert in alerts.REPLICATION if "under Wiki replication stopped" in alert.action]
-    assert [alert.name for alert in named] == ["ReplicationStopped", "ReplicationCutOff", "ReplicationLate"]
+    names = [
+        "ReplicationStopped",
+        "ReplicationCutOff",
+        "ReplicationLate",
+        "ReplicationFenced",
+        "WikiCopyStopped",
+        "WikiCopyOld",
+    ]
+    assert [alert.name for alert in named] == names
     assert "\n## Wiki replication stopped\n" in runbook
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from components.machine import StepError
 from tests.artefacts import ring_world
-from tests.artefacts.ring_world import FOLLOWER, PRIMARY, STANDBY, Server, Writer, until
+from tests.artefacts.ring_world import FOLLOWER, PRIMARY, STANDBY, Server, Writer, same, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,23 +38,8 @@ def kscloud1(empty: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def fleet(empty: Path, monk: Server, kscloud1: Server) -> tuple[Server, Server]:
-    """Both hosts as a new fleet has them: the foundation came first, and its wiki made the tables."""
-    kscloud1.first_start(empty)
-    assert kscloud1.step(monk) == "ready for monk, which does not answer yet"
-    kscloud1.migrate()
-    monk.first_start(empty)
-    assert monk.step(kscloud1) == "filled from kscloud1"
-    monk.migrate()
-    until(kscloud1.runs, kscloud1.following)
-    monk.use()
-    same(monk, kscloud1)
+    ring_world.join(empty, monk, kscloud1)
     return monk, kscloud1
-
-
-def same(one: Server, other: Server) -> None:
-    """Both sides hold the same, and both go on following."""
-    until(lambda: one.checksums() == other.checksums(), lambda: (one.following(), other.following()))
-    until(lambda: one.runs() and other.runs(), lambda: (one.following(), other.following()))
 
 
 def test_the_primary_is_killed_and_comes_back_and_nothing_that_was_saved_is_missing(

@@ -8,7 +8,6 @@ import pytest
 
 from components import deployed, guards
 from kitestacks.deploying.changes import changes_of, with_old_images
-from kitestacks.deploying.host import in_order
 from tests.stack_files import ROOT
 
 if TYPE_CHECKING:
@@ -84,9 +83,3 @@ def test_old_images_go_back_and_every_other_character_stays(files: StackFiles) -
     text = with_old_images(newer, changes_of(files.fleet("monk"), before))
 
     assert text == real.replace("mariadb:12.3.2-noble", "mariadb:12.3.2-noble  # newer", 1)
-
-
-def test_foundation_comes_first(files: StackFiles) -> None:
-    files.add_host("attic")
-
-    assert in_order(files.fleet("monk")) == ["kscloud1", "attic", "monk"]

@@ -79,7 +79,7 @@ class Listener:
             self._server = None
 
 
-class _ApplicationHandler(BaseHTTPRequestHandler):
+class ApplicationHandler(BaseHTTPRequestHandler):
     """What an application does with one connection."""
 
     protocol_version = "HTTP/1.1"
@@ -89,7 +89,7 @@ class _ApplicationHandler(BaseHTTPRequestHandler):
         if self.app.silent:
             self.app.wake.wait(LIMIT)
         if self.path == "/status":
-            self._answer(200 if self.app.well else 500)
+            self.answer(200 if self.app.well else 500)
         elif self.headers.get("Upgrade") == "websocket":
             self._echo_for_ever()
         else:
@@ -109,9 +109,9 @@ class _ApplicationHandler(BaseHTTPRequestHandler):
         if self.app.hang_up:
             self.close_connection = True
         else:
-            self._answer(200)
+            self.answer(200)
 
-    def _answer(self, status: int) -> None:
+    def answer(self, status: int) -> None:
         text = self.app.host.encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
@@ -144,9 +144,10 @@ class Application:
     hang_up: bool = False
     seen: list[tuple[str, Mapping[str, str], str]] = field(default_factory=list)
     wake: threading.Event = field(default_factory=threading.Event)
+    handler: ClassVar[type[BaseHTTPRequestHandler]] = ApplicationHandler
 
     def __post_init__(self) -> None:
-        self.listener = Listener(type("Handler", (_ApplicationHandler,), {"app": self}))
+        self.listener = Listener(type("Handler", (self.handler,), {"app": self}))
 
     def forget(self) -> None:
         """As at the beginning."""

@@ -50,15 +50,22 @@ def pinned_caddy() -> str:
 
 
 class World:
-    """Both hosts, seen by a visitor at the connector of either."""
+    """Both hosts, seen by a visitor at the connector of either.
 
-    def __init__(self, folder: Path) -> None:
-        self.apps = {host: Application(host) for host in ("monk", "kscloud1")}
+    Args:
+        folder: Where the proxies' files lie.
+        apps: The copy on each host; an application that says its host's name unless given.
+        timing: How soon the proxies notice a sick copy.
+    """
+
+    def __init__(self, folder: Path, apps: Mapping[str, Application] | None = None, timing: Timing = FAST) -> None:
+        self.apps = apps or {host: Application(host) for host in ("monk", "kscloud1")}
         self._doors = {host: {door: free_port() for door in ("visitors", "tailnet", "tunnel")} for host in self.apps}
         self.tailnet = {host: Relay(self._by_tailnet(host), cloudflare=False) for host in self.apps}
         self.cloudflare = Relay(self._by_tunnel, cloudflare=True)
-        self._folder = folder
+        self._folder, self._timing = folder, timing
         self._ends = contextlib.ExitStack()
+        self._proxies: dict[str, contextlib.ExitStack] = {}
 
     def __enter__(self) -> Self:
         relays = [relay.listener for relay in (*self.tailnet.values(), self.cloudflare)]
@@ -66,7 +73,8 @@ class World:
             listener.start()
             self._ends.callback(listener.stop)
         for host in self.apps:
-            self._start_proxy(host)
+            self._ends.callback(self.stop_proxy, host)
+            self.start_proxy(host)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -128,13 +136,17 @@ class World:
         copies = tuple(
             Copy(host=each, address=f"127.0.0.1:{self.apps[each].listener.port}")
             if each == host
-            else Copy(host=each, address=f"127.0.0.1:{self.tailnet[each].listener.port}", hostname=hostname)
+            else Copy(host=each, address=f"127.0.0.1:{self.tailnet_port(each)}", hostname=hostname)
             for each, hostname in (("monk", WIKI_MONK), ("kscloud1", WIKI_KSCLOUD1))
         )
         site = ProxiedSite(hostname=WIKI, health_path="/status", copies=copies)
-        return site_proxy_config(host, [site], FAST, KEY, public_edge)
+        return site_proxy_config(host, [site], self._timing, KEY, public_edge)
 
-    def _start_proxy(self, host: str) -> None:
+    def tailnet_port(self, host: str) -> int:
+        """Where a host's proxy is reached over the tailnet."""
+        return self.tailnet[host].listener.port
+
+    def start_proxy(self, host: str) -> None:
         """The rendered configuration, moved to free ports."""
         config = self.config(host, public_edge=f"127.0.0.1:{self.cloudflare.listener.port}")
         servers = config["apps"]["http"]["servers"]
@@ -142,9 +154,15 @@ class World:
             servers[door]["listen"] = [f"127.0.0.1:{port}"]
         servers["alive"]["listen"] = [f"127.0.0.1:{free_port()}"]
         text = json.dumps(config).replace("127.0.0.1:9001", f"127.0.0.1:{free_port()}")
-        text = text.replace('"fail_duration": "10s"', '"fail_duration": "1500ms"')
-        self._ends.enter_context(running(text, self._folder, host))
+        if self._timing is FAST:
+            text = text.replace('"fail_duration": "10s"', '"fail_duration": "1500ms"')
+        self._proxies[host] = contextlib.ExitStack()
+        self._proxies[host].enter_context(running(text, self._folder, host))
         wait_for(lambda: self.ask(host)[0] == 200)
+
+    def stop_proxy(self, host: str) -> None:
+        """As when the power goes."""
+        self._proxies.pop(host, contextlib.ExitStack()).close()
 
 
 @contextlib.contextmanager

@@ -25,6 +25,8 @@ PAID = {"failover": "load-balancer", "load-balancer": {"plan": "business", "inte
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tests.stack_files import StackFiles
+
 
 def stack(
     *,
@@ -94,6 +96,23 @@ def test_one_writer_at_a_time_is_missed_until_the_proxies_notice(monkeypatch: py
     }
     (*_, apart) = promises(of, of.sites[0])
     assert "each host's visitors get its own copy, and what is written on both must be merged by hand" in apart.formula
+
+
+def test_wiki_whose_other_copy_takes_no_writes_is_promised_for_reading_where_the_primary_is_away(
+    files: StackFiles,
+) -> None:
+    for host in ("monk", "kscloud1"):
+        files.edit(host, "services.bookstack.data", "read-only")
+    (report,) = [report for report in site_reports(files.fleet("monk")) if report.service == "bookstack"]
+
+    assert report.worst_of_each() == ("7 s, for reading", "5 s", "7 s, for reading")
+    said = {promise.fault: promise for promise in report.promises}
+    assert said["monk gone"].formula.endswith("nobody writes until monk is back or another host is the primary")
+    assert not said["kscloud1 gone"].limit
+    assert said["tailnet cut and monk's tunnel gone"].formula.endswith("and only that of monk is written")
+    assert table([report]).endswith(
+        "  data: read-only, the other host has what was written up to seconds ago, for reading"
+    )
 
 
 def test_site_of_one_host_is_promised_nothing_but_what_to_type() -> None:

@@ -14,7 +14,8 @@ import yaml
 from components.fleet_files import fleet_of_files
 from kitestacks.console import Console
 from kitestacks.deploying.engine import Engine
-from kitestacks.deploying.host import deploy, in_order
+from kitestacks.deploying.host import deploy
+from kitestacks.deploying.order import in_order
 from kitestacks.exits import CommandError
 from rehearsal.daemon import Daemon
 from rehearsal.drill import faults, measure
@@ -91,7 +92,7 @@ def agreed(_: HostDeployment) -> bool:
 
 def roll(engine: Engine) -> bool:
     fleet_of = partial(fleet_of_files, engine.files)
-    return deploy(in_order(fleet_of_files(engine.files)), fleet_of, engine, Console(), asked=agreed)
+    return deploy(in_order(fleet_of_files(engine.files), {}), fleet_of, engine, Console(), asked=agreed)
 
 
 def test_shared_site_never_loses_both_while_its_image_changes(deployed: Lab) -> None:

@@ -11,9 +11,9 @@ from components.errors import ProgramError
 from components.login import OidcClient
 from components.model import StateClass
 from components.services.bookstack import Bookstack
-from components.services.bookstack.replication import Ring
+from components.services.bookstack.replication import Pair
 from tests.recorder import foundation_outputs, run_program
-from tests.services.plans import containers_of, environment, plan
+from tests.services.plans import containers_in, containers_of, environment, plan, plan_with
 from tests.services.plans import files as texts
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _options(host: str) -> dict[str, str]:
 
 
 def test_a_side_is_known_by_its_hosts_name_whatever_else_is_in_the_fleet() -> None:
-    alone, renamed = Ring(("kscloud1", "monk"), "monk"), Ring(("monk", "zurich"), "monk")
+    alone, renamed = Pair(("kscloud1", "monk"), "monk", "ring"), Pair(("monk", "zurich"), "monk", "ring")
 
     assert alone.options("monk")[:2] == renamed.options("monk")[:2], "its log would be another's"
 
@@ -188,6 +188,56 @@ def test_without_a_ring_a_database_keeps_no_log_and_publishes_nothing(files: Sta
     assert "bookstack-ring" not in run.recorder.of_type("Command")
 
 
+def test_read_only_databases_start_closed_and_the_primarys_asks_before_it_opens() -> None:
+    said = ("services.bookstack.data", "read-only")
+    wiki = {host: containers_in(plan_with(host, said), "bookstack")["bookstack-db"] for host in ("monk", "kscloud1")}
+
+    for database in wiki.values():
+        assert "--read-only=1" in database.inputs["command"], "a writer of before that comes back is closed"
+    assert wiki["monk"].inputs["healthcheck"]["tests"][4:] == [
+        "writes",
+        "100.64.0.2",
+        "3306",
+        "/run/secrets/replication-password",
+    ]
+    assert "/run/secrets/replication-password" in texts(wiki["monk"])
+    assert wiki["kscloud1"].inputs["healthcheck"]["tests"][4:] == ["reads"]
+    assert "/run/secrets/replication-password" not in texts(wiki["kscloud1"])
+
+
+def test_step_of_read_only_is_told_when_the_owner_insists(monkeypatch: pytest.MonkeyPatch, files: StackFiles) -> None:
+    for host in ("monk", "kscloud1"):
+        files.edit(host, "services.bookstack.data", "read-only").edit(
+            host, "services.bookstack.site.primary", "kscloud1"
+        )
+    facts = []
+    for forced in ("", "services.bookstack.site.primary"):
+        monkeypatch.setenv("KITESTACKS_FORCE", forced)
+        step = run_program("kscloud1", files.folder).recorder.of_type("Command")["bookstack-read-only"]
+        facts.append(json.loads(step.inputs["environment"]["KITESTACKS_STEP"]))
+
+    assert [each["insisted"] for each in facts] == [False, True]
+    assert all(each["first"] for each in facts)
+
+
+def test_copies_are_made_on_the_host_that_is_not_the_primary_before_the_wiki_starts() -> None:
+    ways = (("services.bookstack.data", "copy"), ("services.bookstack.copy-every", "1h"))
+    plans = {host: plan_with(host, *ways) for host in ("monk", "kscloud1")}
+
+    assert "bookstack-copy" not in containers_in(plans["monk"], "bookstack")
+    copier = containers_in(plans["kscloud1"], "bookstack")["bookstack-copy"]
+    given = environment(copier)
+    assert (given["SOURCE"], given["SOURCE_NAME"], given["TARGET"]) == ("100.64.0.1", "monk", "bookstack-db")
+    assert given["EVERY"] == "3600"
+    assert copier.inputs["image"] == containers_in(plans["kscloud1"], "bookstack")["bookstack-db"].inputs["image"]
+    assert [network["name"] for network in copier.inputs["networksAdvanced"]] == ["kitestacks-bookstack"]
+    assert texts(copier)[given["WORD"]] not in str({**copier.inputs, "uploads": ""})
+    for run in plans.values():
+        database = containers_in(run, "bookstack")["bookstack-db"]
+        assert "--log-bin" not in database.inputs["command"], "nothing is followed"
+        assert "bookstack-copy" in run.recorder.of_type("Container")["bookstack-container"].dependencies
+
+
 def _refused(files: StackFiles) -> str:
     with pytest.raises(ProgramError) as caught:
         run_program("kscloud1", files.folder)
@@ -199,21 +249,25 @@ def test_ring_is_said_alike_on_both_hosts(files: StackFiles) -> None:
 
     said = _refused(files)
 
-    assert "services.bookstack.data: must be the same in every file, on kscloud1 and monk (write `data: ring`)" in said
+    assert "services.bookstack.data: must be the same in every file, got 'ring' on kscloud1 and 'manual' on mo" in said
+    assert "(for example `data: ring` in each)" in said
 
 
 def test_ring_has_two_sides(files: StackFiles) -> None:
     third = (files.folder / "Pulumi.monk.yaml").read_text().replace("100.64.0.1", "100.64.0.3")
     (files.folder / "Pulumi.attic.yaml").write_text(third)
 
-    assert "must stand on 2 hosts to be a ring, got kscloud1 and attic and monk" in _refused(files)
+    assert "must stand on 2 hosts for `data: ring`, got kscloud1 and attic and monk" in _refused(files)
 
 
 def test_nothing_that_carries_the_data_is_refused_with_the_best_way_first(files: StackFiles) -> None:
     for host in ("monk", "kscloud1"):
         files.edit(host, "services.bookstack.data", None)
 
-    assert "(write `data: ring` or `data: manual` if somebody carries it, or take it out" in _refused(files)
+    assert (
+        "(write `data: ring` or `data: read-only` or `data: copy` or `data: manual` if somebody carries it, or"
+        in _refused(files)
+    )
 
 
 def test_line_of_the_site_says_how_old_the_other_hosts_data_may_be() -> None:

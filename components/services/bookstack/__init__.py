@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from components.backup import Backup, Dump, Engine
 from components.databases import MARIADB_OWNER, MARIADB_PORT, DatabaseArgs, mariadb
 from components.folders import DataFolder
+from components.force import is_forced
 from components.host import EDGE_NETWORK, ContainerArgs, File, Mount
 from components.login import ADMINS, USERS, OidcClient
 from components.model import ServiceSettings, StateClass
 from components.needs import Need
 from components.secrets import Secret
 from components.service import Service, Tile
-from components.services.bookstack.replication import FIGURES, SERVICE_NAME, Ring
-from components.types import ImageRef, Memory
+from components.services.bookstack.copy import SCRIPT
+from components.services.bookstack.read_only import PATH
+from components.services.bookstack.replication import FIGURES, SERVICE_NAME, Pair
+from components.types import Duration, ImageRef, Memory, duration_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +36,11 @@ OWNER = "1000"
 _PRIVATE_NETWORKS = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
 """Where Docker lays its networks: there the connector stands, which is believed where a visitor came from."""
 _SECRETS = "/run/secrets"
+_REASONS = {
+    "ring": "each database follows the other",
+    "read-only": "the primary's database is followed",
+    "copy": "the primary's database is copied",
+}
 
 
 class BookstackSettings(ServiceSettings):
@@ -39,6 +48,7 @@ class BookstackSettings(ServiceSettings):
 
     database_image: ImageRef
     database_memory: Memory = "512MiB"
+    copy_every: Duration = Field(default="15m", description="Time between two copies, with `data: copy`.")
     login: Literal["authentik", "password"] = Field(
         default="authentik", description="password: only the wiki's own accounts log in, for when Authentik is gone."
     )
@@ -48,7 +58,8 @@ class Bookstack(Service):
     """The wiki, with its database.
 
     Creates: the containers `bookstack` and `bookstack-db`, the step that closes the account that BookStack ships and,
-    with `data: ring`, the step that lets two hosts' databases follow each other.
+    with `data: ring` or `read-only`, the step that lets one host's database follow the other's, or with `data: copy`
+    the container `bookstack-copy` on the host that is not the primary, and the step that makes the first copy.
     Leaves out: outgoing mail, which people set up in BookStack; the way of uploaded files to another host.
 
     Whoever may enter the site may write; the admins' group runs the wiki. Every host's copy gets the same secrets, so
@@ -57,7 +68,7 @@ class Bookstack(Service):
 
     Settings = BookstackSettings
     state = StateClass.PRIMARY_STANDBY
-    data_ways = ("ring", "manual")
+    data_ways = ("ring", "read-only", "copy", "manual")
     backup = Backup(
         dumps=(Dump(engine=Engine.MARIADB, container="bookstack-db", database=DATABASE),), folders=("bookstack",)
     )
@@ -97,13 +108,14 @@ class Bookstack(Service):
 
     @classmethod
     def needs(cls, fleet: Fleet) -> tuple[Need, ...]:
-        if not Ring.of(fleet):
+        pair = Pair.of(fleet)
+        if not pair:
             return ()
-        return (Need(service=SERVICE_NAME, port=MARIADB_PORT, reason="each database follows the other", on_each=True),)
+        return (Need(service=SERVICE_NAME, port=MARIADB_PORT, reason=_REASONS[pair.way], on_each=True),)
 
     def create(self, name: str, args: ServiceArgs) -> Mapping[str, pulumi.Input[str]]:
         settings: BookstackSettings = args.settings
-        ring = Ring.of(args.fleet)
+        pair = Pair.of(args.fleet)
         database = mariadb(
             self,
             f"{name}-db",
@@ -116,34 +128,83 @@ class Bookstack(Service):
                 root_password=self.secret("database-root-password"),
                 networks=(name,),
                 ports={port: port for port in args.fleet.ports_for_others(name)},
-                **(ring.told(args.fleet.here, self.data(FIGURES)) if ring else {}),
+                **(self._told(pair) if pair and pair.way != "copy" else {}),
             ),
         )
-        if ring:
-            database.append(self._join(name, ring, database))
+        if pair:
+            copies = pair.way == "copy" and pair.second == args.fleet.here
+            after = [*database, self._copier(name, pair, database)] if copies else database
+            database.append(self._join(name, pair, after))
         container = self.container(name, self._wiki(name, settings), after=database)
         self._first_admin([container])
         return {"container": container.name}
 
-    def _join(self, name: str, ring: Ring, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
+    def _told(self, pair: Pair) -> dict[str, Any]:
+        fleet = self.args.fleet
+        address = fleet.private_address(pair.peer(fleet.here))
+        password = self.secret("replication-password")
+        return pair.told(fleet.here, figures=self.data(FIGURES), peer=(address, MARIADB_PORT), password=password)
+
+    def _join(self, name: str, pair: Pair, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
         """Before the wiki starts, so that it never migrates an old copy; and again when its image is another."""
         fleet = self.args.fleet
-        peer = ring.peer(fleet.here)
+        peer = pair.peer(fleet.here)
+        facts = {
+            "container": self.physical(f"{name}-db"),
+            "database": DATABASE,
+            "peer": peer,
+            "address": fleet.private_address(peer),
+            "port": MARIADB_PORT,
+            "first": pair.first == fleet.here,
+            "image": self.args.settings.image,
+        }
+        more: dict[str, dict[str, Any]] = {
+            "ring": {},
+            "read-only": {"insisted": is_forced(PATH)},
+            "copy": {"copier": self.physical(f"{name}-copy")},
+        }
         return self.step(
-            "ring",
-            facts={
-                "container": self.physical(f"{name}-db"),
-                "database": DATABASE,
-                "peer": peer,
-                "address": fleet.private_address(peer),
-                "port": MARIADB_PORT,
-                "first": ring.first == fleet.here,
-                "image": self.args.settings.image,
-            },
+            pair.way,
+            facts=facts | more[pair.way],
             secrets={
                 "root-password": self.secret("database-root-password"),
                 "replication-password": self.secret("replication-password"),
             },
+            after=after,
+        )
+
+    def _copier(self, name: str, pair: Pair, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
+        """Makes the copies; what it needs of the database its step sees to, and until then it tries in vain."""
+        fleet, settings = self.args.fleet, self.args.settings
+        script = Path(__file__).with_name("copy.sh").read_text(encoding="utf-8")
+        word = f"{_SECRETS}/replication-password"
+        return self.container(
+            f"{name}-copy",
+            ContainerArgs(
+                image=settings.database_image,
+                entrypoint=["bash", SCRIPT, "loop"],
+                env={
+                    "SOURCE": fleet.private_address(pair.first),
+                    "SOURCE_PORT": str(MARIADB_PORT),
+                    "SOURCE_NAME": pair.first,
+                    "TARGET": f"{name}-db",
+                    "TARGET_PORT": str(MARIADB_PORT),
+                    "DATABASE": DATABASE,
+                    "EVERY": str(duration_seconds(settings.copy_every)),
+                    "FIGURES": "/figures",
+                    "WORD": word,
+                    "LOCK": "/tmp/copy.lock",  # noqa: S108 - inside the container
+                },
+                files={
+                    SCRIPT: File(content=script),
+                    word: File(content=self.secret("replication-password"), private=True),
+                },
+                mounts=[Mount(source=self.data(FIGURES), target="/figures")],
+                health=["bash", SCRIPT, "healthy"],
+                memory="128MiB",
+                user=MARIADB_OWNER,
+                networks=(name,),
+            ),
             after=after,
         )
 

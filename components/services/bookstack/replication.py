@@ -1,4 +1,4 @@
-"""Replication: which two hosts hold the wiki's ring, and what each side's MariaDB is told for it.
+"""Replication: between which two hosts the wiki's data goes by itself, and what each side's MariaDB is told for it.
 
 Options: `MariaDB/mariadb-docs:server/ha-and-performance/standard-replication`, its pages on multi-master rings, global
 transaction ids and replication variables.
@@ -15,6 +15,8 @@ from components.host import File, Mount
 from components.metrics import LEFT_FOR_PROMETHEUS
 
 if TYPE_CHECKING:
+    import pulumi
+
     from components.fleet import Fleet
 
 SERVICE_NAME = "bookstack"
@@ -27,26 +29,34 @@ FIGURES = f"{LEFT_FOR_PROMETHEUS}/{SERVICE_NAME}"
 """Where below the data root each database leaves what it says of its replication."""
 _FIGURES_INSIDE = "/figures"
 _HEALTH = "/etc/kitestacks/health.sh"
+_ASKS = "/run/secrets/replication-password"
+WAYS = {"ring", "read-only", "copy"}
+"""What `data` says for it."""
 
 
 @dataclass(frozen=True)
-class Ring:
-    """Two hosts whose databases follow each other.
+class Pair:
+    """Two hosts between which the wiki's data goes by itself.
 
     Attributes:
         hosts: Both, in alphabetical order.
         first: The primary, whose copy answers as long as it can.
+        way: ring: each database follows the other; read-only: the primary's is written, and the other's follows it;
+            copy: the other's is replaced by a copy of the primary's, now and then.
     """
 
     hosts: tuple[str, ...]
     first: str
+    way: str
 
     @classmethod
-    def of(cls, fleet: Fleet) -> Ring | None:
-        """The fleet's ring, where the stack files say `data: ring`."""
+    def of(cls, fleet: Fleet) -> Pair | None:
+        """The fleet's pair, where the stack files say one of the ways under `data`."""
         said = {block.data for _, name, block in fleet.blocks() if name == SERVICE_NAME}
         site = fleet.site_of(SERVICE_NAME)
-        return cls(fleet.hosts_of(SERVICE_NAME), fleet.ranked(site)[0]) if said == {"ring"} and site else None
+        if site is None or len(said) != 1 or not said <= WAYS:
+            return None
+        return cls(fleet.hosts_of(SERVICE_NAME), fleet.ranked(site)[0], *said)
 
     @property
     def second(self) -> str:
@@ -79,14 +89,25 @@ class Ring:
             f"--slave-net-timeout={_SILENCE}",
             f"--auto-increment-increment={len(self.hosts)}",
             f"--auto-increment-offset={self.hosts.index(host) + 1}",
+            # The writer's is opened by its step and by its health check, which first ask the other side.
+            *(["--read-only=1"] if self.way == "read-only" else []),
         )
 
-    def told(self, host: str, figures: str) -> dict[str, Any]:
-        """What a host's database is given on top: options, and a health check that leaves its figures in a folder."""
+    def told(self, host: str, *, figures: str, peer: tuple[str, int], password: pulumi.Input[str]) -> dict[str, Any]:
+        """What a host's database is given on top: options, and a health check that leaves its figures in a folder.
+
+        Args:
+            host: Which host.
+            figures: That folder.
+            peer: Where the other side answers.
+            password: Of the account that may ask it.
+        """
         script = Path(__file__).with_name("health.sh").read_text(encoding="utf-8")
+        role = "both" if self.way == "ring" else "writes" if host == self.first else "reads"
+        asks = role == "writes"
         return {
             "options": self.options(host),
-            "files": {_HEALTH: File(content=script)},
+            "files": {_HEALTH: File(content=script)} | ({_ASKS: File(content=password, private=True)} if asks else {}),
             "mounts": [Mount(source=figures, target=_FIGURES_INSIDE)],
-            "health": ["sh", _HEALTH, _FIGURES_INSIDE],
+            "health": ["sh", _HEALTH, _FIGURES_INSIDE, role, *([peer[0], str(peer[1]), _ASKS] if asks else [])],
         }
