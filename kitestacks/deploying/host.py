@@ -9,11 +9,12 @@ from components.types import duration_seconds
 from kitestacks.deploying import visitors
 from kitestacks.deploying.changes import Change, changes_of, with_old_images
 from kitestacks.deploying.copies import Copies
+from kitestacks.deploying.followers import Follower
 from kitestacks.exits import CommandError, Exit
 from kitestacks.orphans_docker import SIMULATED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from components.fleet import Fleet
     from kitestacks.console import Console
@@ -32,6 +33,7 @@ class HostDeployment:
         console: Where progress is shown.
         changes: The services whose images change.
         copies: The copies of before, on the host.
+        followers: The databases on other hosts that follow those of the changes.
         ask: How its sites are asked.
         patience: Seconds that they may take.
     """
@@ -42,6 +44,7 @@ class HostDeployment:
     console: Console
     changes: tuple[Change, ...]
     copies: Copies
+    followers: tuple[Follower, ...] = ()
     ask: Ask
     patience: float = visitors.LIMIT
 
@@ -53,12 +56,15 @@ class HostDeployment:
             CommandError: the engine does not know the stack.
         """
         outputs, facts = engine.outputs(host), engine.facts(host)
+        changes = changes_of(fleet, outputs)
+        found = (Follower.find(fleet, change.service) for change in changes if change.folders)
         return cls(
             host=host,
             fleet=fleet,
             engine=engine,
             console=console,
-            changes=changes_of(fleet, outputs),
+            changes=changes,
+            followers=() if facts.docker.endswith(SIMULATED) else tuple(each for each in found if each),
             copies=Copies.on(host, endpoint=facts.docker, root=facts.data, installation=facts.installation),
             ask=ask or visitors.through_the_edge(),
         )
@@ -91,14 +97,14 @@ class HostDeployment:
         Raises:
             CommandError: it did not hold; the message says what failed and what is there now.
         """
-        saved: list[Change] = []
+        held: list[Follower] = []
         try:
-            for change in self.kept:
-                with self.console.step(f"{self.host}: save the data of {change.service}"):
-                    self.copies.save(change)
-                saved.append(change)
+            for each in self.followers:
+                each.hold()
+                held.append(each)
+            self._save()
         except CommandError:
-            self.copies.start(saved)
+            self._let_go(held)
             raise
         try:
             self.engine.up(self.console, self.host)
@@ -109,6 +115,26 @@ class HostDeployment:
             self._go_back(failure)
         except KeyboardInterrupt:
             raise self._interrupted() from None
+        self._let_go(self.followers)
+
+    def _save(self) -> None:
+        saved: list[Change] = []
+        try:
+            for change in self.kept:
+                with self.console.step(f"{self.host}: save the data of {change.service}"):
+                    self.copies.save(change)
+                saved.append(change)
+        except CommandError:
+            self.copies.start(saved)
+            raise
+
+    def _let_go(self, followers: Iterable[Follower]) -> None:
+        """What was held goes on; where it can't, that must not hide what the deployment has come to."""
+        for each in followers:
+            try:
+                each.let_go()
+            except CommandError as error:
+                self.console.warn(f"{error.message}: {error.way_out}")
 
     def _hold(self) -> None:
         unwell = self.copies.unwell(self.kept)
@@ -132,6 +158,7 @@ class HostDeployment:
                     left = self.copies.bring_back(change)
                 told.append(f"  the data of {change.service} is that of before; what the new version left: {left}")
             self.engine.up(self.console, self.host, lifted=[path for path, _ in _settings(self.changes)])
+            self._let_go(self.followers)
             state = f"{self.host} runs what it ran before:"
         except CommandError as second:
             self._last_help()
@@ -150,8 +177,12 @@ class HostDeployment:
 
     def _interrupted(self) -> CommandError:
         places = ", ".join(f"{self.copies.root}/.before-upgrade/{change.service}" for change in self.kept)
+        held = [f"{each.host} does not follow {each.of} until its database restarts" for each in self.followers]
+        told = [
+            f"interrupted while {self.host} was deployed; the data of before: {places or 'nothing had to be saved'}"
+        ]
         return CommandError(
-            f"interrupted while {self.host} was deployed; the data of before: {places or 'nothing had to be saved'}",
+            "; ".join([*told, *held]),
             f"pulumi cancel -s {self.host} --yes, then pulumi up -s {self.host}",
             Exit.CANCELLED,
         )

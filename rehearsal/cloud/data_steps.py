@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 _ROOT = Path(__file__).resolve().parents[2]
 _STEP = ["python3", "-m", "kitestacks", "step"]
-PROGRAMS = ("password_step", "services.authentik_db.replication_role", "services.bookstack.ring")
+PROGRAMS = (
+    "password_step",
+    "services.authentik_db.replication_role",
+    "services.bookstack.copy",
+    "services.bookstack.read_only",
+    "services.bookstack.ring",
+)
 """Those of programs that a rehearsal with real data really has; all others speak to apps that are played."""
 _LIMIT = 300
 """Seconds that one may take; each gives up earlier by itself."""

@@ -17,16 +17,18 @@ from kitestacks.console import Console
 from kitestacks.deploying import visitors
 from kitestacks.deploying.copies import Copies
 from kitestacks.deploying.engine import Engine, HostFacts
+from kitestacks.deploying.followers import Follower
 from kitestacks.deploying.host import HostDeployment, deploy
 from kitestacks.exits import CommandError, Exit
+from tests.stack_files import StackFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from kitestacks.deploying.changes import Change
-    from tests.stack_files import StackFiles
 
+WIKI = "lscr.io/linuxserver/bookstack:v26.06.1-ls281"
 NEWER = "portainer/portainer-ce:2.40.0-alpine"
 
 
@@ -115,6 +117,42 @@ def copies(engine: PlayedEngine, monkeypatch: pytest.MonkeyPatch) -> PlayedCopie
     return played
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlayedFollower:
+    """Notes what is asked of it."""
+
+    said: list[str]
+    host: str = "kscloud1"
+    of: str = "monk"
+    refuses: str = ""
+
+    def hold(self) -> None:
+        self._note("hold")
+
+    def let_go(self) -> None:
+        self._note("let go")
+
+    def _note(self, word: str) -> None:
+        self.said.append(f"{word} {self.host}")
+        if word == self.refuses:
+            raise CommandError("kscloud1 does not answer", "docker restart bookstack-db on kscloud1", Exit.RESOURCE)
+
+
+@pytest.fixture
+def followed(engine: PlayedEngine, copies: PlayedCopies, monkeypatch: pytest.MonkeyPatch) -> PlayedCopies:
+    """monk's wiki gets another image as well, and kscloud1's database follows it."""
+    engine.files.joinpath("Pulumi.monk.yaml").write_text(
+        (engine.files / "Pulumi.monk.yaml").read_text().replace(NEWER, "portainer/portainer-ce:2.39.6-alpine")
+    )
+    StackFiles(engine.files).edit("monk", "services.bookstack.image", WIKI)
+    monkeypatch.setattr(Follower, "find", lambda fleet, _: _follower(engine, fleet.here))
+    return copies
+
+
+def _follower(engine: PlayedEngine, host: str, refuses: str = "") -> Any:  # noqa: ANN401 - it is played
+    return PlayedFollower(said=engine.said, refuses=refuses) if host == "monk" else None
+
+
 def roll(engine: PlayedEngine, *stacks: str, agree: bool = True) -> bool:
     fleet_of = partial(fleet_of_files, engine.files)
     return deploy(list(stacks or ("kscloud1", "monk")), fleet_of, engine, Console(io.StringIO()), asked=lambda _: agree)
@@ -169,6 +207,54 @@ def test_version_that_fails_goes_back_with_its_data(engine: PlayedEngine, copies
         "  the data of portainer is that of before; what the new version left: /failed",
         "  services.portainer.image is portainer/portainer-ce:2.39.6-alpine again, in Pulumi.monk.yaml",
     ]
+
+
+def test_other_side_gets_nothing_of_a_version_before_it_holds(engine: PlayedEngine, followed: PlayedCopies) -> None:
+    assert roll(engine, "monk")
+
+    assert followed.said == ["hold kscloud1", "save bookstack", "up monk", "let go kscloud1"]
+
+
+def test_other_side_goes_on_from_the_data_of_before(engine: PlayedEngine, followed: PlayedCopies) -> None:
+    engine.failures[:] = [CommandError("never healthy"), None]
+
+    with pytest.raises(CommandError, match="did not hold"):
+        roll(engine, "monk")
+
+    back = "up monk services.bookstack.image"
+    assert followed.said == [
+        *("hold kscloud1", "save bookstack", "up monk"),
+        *("bring back bookstack", back, "let go kscloud1"),
+    ]
+
+
+def test_other_side_that_can_not_be_held_stops_it_before_anything_is_changed(
+    engine: PlayedEngine, followed: PlayedCopies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Follower, "find", lambda fleet, _: _follower(engine, fleet.here, "hold"))
+
+    with pytest.raises(CommandError, match="kscloud1 does not answer"):
+        roll(engine, "monk")
+
+    assert followed.said == ["hold kscloud1"]
+
+
+def test_other_side_goes_on_where_the_data_can_not_be_saved(engine: PlayedEngine, followed: PlayedCopies) -> None:
+    followed.refuses = "save"
+
+    with pytest.raises(CommandError, match="no room"):
+        roll(engine, "monk")
+
+    assert followed.said[-1] == "let go kscloud1"
+
+
+def test_interrupted_update_says_which_side_does_not_follow(engine: PlayedEngine, followed: PlayedCopies) -> None:
+    engine.failures[:] = [KeyboardInterrupt()]
+
+    with pytest.raises(CommandError, match="kscloud1 does not follow monk until its database restarts"):
+        roll(engine, "monk")
+
+    assert "let go kscloud1" not in followed.said
 
 
 def test_container_that_gets_sick_after_the_update_goes_back_too(engine: PlayedEngine, copies: PlayedCopies) -> None:

@@ -8,6 +8,7 @@ import tarfile
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from docker.errors import ImageNotFound
 
 from kitestacks.console import Console
 from rehearsal.images import distribution
@@ -91,7 +92,7 @@ class _Empty:
         @staticmethod
         def inspect_image(name: str) -> None:
             """Knows none."""
-            raise distribution.ImageNotFound(name)
+            raise ImageNotFound(name)
 
 
 def test_without_mmdebstrap_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

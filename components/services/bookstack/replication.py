@@ -67,6 +67,10 @@ class Pair:
         """The other one."""
         return next(each for each in self.hosts if each != host)
 
+    def follows(self, host: str) -> bool:
+        """Whether a host's database follows the other one's, change by change."""
+        return self.way == "ring" or (self.way == "read-only" and host == self.second)
+
     def options(self, host: str) -> tuple[str, ...]:
         """What a host's server is told.
 

@@ -1,0 +1,84 @@
+"""Who follows the wiki's database of a host that gets another version, and how it is told to wait."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from components.machine import Done, Machine, StepError
+from kitestacks.deploying.followers import Follower
+from kitestacks.exits import CommandError
+
+if TYPE_CHECKING:
+    from tests.stack_files import StackFiles
+
+SERVICE = "bookstack"
+
+
+def _way(files: StackFiles, way: str) -> None:
+    for stack in ("kscloud1", "monk"):
+        files.edit(stack, "services.bookstack.data", way)
+
+
+@pytest.mark.parametrize(
+    ("way", "here", "host"),
+    [
+        ("ring", "monk", "kscloud1"),
+        ("ring", "kscloud1", "monk"),
+        ("read-only", "monk", "kscloud1"),
+        ("read-only", "kscloud1", None),
+        ("copy", "monk", None),
+        ("manual", "monk", None),
+    ],
+)
+def test_follower_hangs_on_the_way_of_the_data(files: StackFiles, way: str, here: str, host: str | None) -> None:
+    _way(files, way)
+
+    found = Follower.find(files.fleet(here), SERVICE)
+
+    assert (found.host if found else None) == host
+
+
+def test_other_services_have_none(files: StackFiles) -> None:
+    assert Follower.find(files.fleet("monk"), "osticket") is None
+
+
+@pytest.fixture
+def told(files: StackFiles, monkeypatch: pytest.MonkeyPatch) -> tuple[Follower, list[tuple[str, str]]]:
+    """kscloud1's side of the ring on a machine that notes what is executed."""
+    executed: list[tuple[str, str]] = []
+
+    def execute(_: Machine, container: str, command: tuple[str, ...]) -> Done:
+        executed.append((container, command[-1]))
+        return Done(code=0, out="", err="")
+
+    monkeypatch.setattr(Machine, "execute", execute)
+    found = Follower.find(files.fleet("monk"), SERVICE)
+    assert found
+    return found, executed
+
+
+def test_it_stops_and_goes_on(told: tuple[Follower, list[tuple[str, str]]]) -> None:
+    follower, executed = told
+
+    follower.hold()
+    follower.let_go()
+
+    assert executed == [("bookstack-db", "STOP SLAVE"), ("bookstack-db", "START SLAVE")]
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_side_that_refuses_is_named_with_the_way_out(
+    told: tuple[Follower, list[tuple[str, str]]], monkeypatch: pytest.MonkeyPatch, *, silent: bool
+) -> None:
+    def execute(*_: object) -> Done:
+        if silent:
+            raise StepError("ssh did not end within 60 s")
+        return Done(code=1, out="", err="ERROR 2002: no server")
+
+    monkeypatch.setattr(Machine, "execute", execute)
+
+    with pytest.raises(CommandError, match="kscloud1 can't be kept from what the new version on monk does") as raised:
+        told[0].hold()
+    assert raised.value.way_out == "docker restart bookstack-db on kscloud1"
