@@ -98,6 +98,8 @@ class Service(pulumi.ComponentResource):
     """The ways in which its data may get to its other hosts, as `data` names them; the best first."""
     metrics: ClassVar[tuple[Metrics, ...]] = ()
     """Where it gives figures."""
+    keeps_in: ClassVar[tuple[str, ...]] = ()
+    """Services whose databases it keeps its data in: what a new version of it migrates is there."""
     replicated: ClassVar[bool] = False
     """Its copies bring its data to each other by themselves, and its own settings say which one writes."""
 

@@ -11,7 +11,7 @@ from components import deployed, guards
 from components.settings import PROJECT, service_class
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from components.backup import Dump
     from components.fleet import Fleet
@@ -27,6 +27,7 @@ class Change:
         new: The same settings as the stack file has them now.
         folders: Where it keeps data, absolute on the host; none for a service that keeps nothing.
         dumps: The databases among that.
+        elsewhere: Its databases in other services of the host, where these are the ones that are written.
     """
 
     service: str
@@ -34,6 +35,7 @@ class Change:
     new: Mapping[str, str]
     folders: tuple[str, ...] = ()
     dumps: tuple[Dump, ...] = ()
+    elsewhere: tuple[Dump, ...] = ()
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -66,9 +68,17 @@ def changes_of(fleet: Fleet, outputs: Mapping[str, Any]) -> tuple[Change, ...]:
                 new={setting: now[setting] for setting in old},
                 folders=tuple(of_before.folders) if of_before else (),
                 dumps=service_class(name).backup.dumps if of_before else (),
+                elsewhere=tuple(_elsewhere(fleet, name)),
             )
         )
     return tuple(found)
+
+
+def _elsewhere(fleet: Fleet, service: str) -> Iterator[Dump]:
+    for each in service_class(service).keeps_in:
+        kind = service_class(each)
+        if each in fleet.own.service_settings and kind.writer(fleet) in (None, fleet.here):
+            yield from kind.backup.dumps
 
 
 def with_old_images(text: str, changes: Iterable[Change]) -> str:

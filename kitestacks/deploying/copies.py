@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from components.backup import Engine
 from components.machine import Machine, StepError
-from kitestacks.deploying.dumps import dump_lines, file_of, sqlite_lines
+from kitestacks.deploying.dumps import dump_lines, file_of, load_lines, sqlite_lines
 from kitestacks.exits import CommandError, Exit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from components.backup import Dump
     from kitestacks.deploying.changes import Change
 
 FOLDER = ".before-upgrade"
@@ -61,11 +62,13 @@ class Copies:
             f"new={quote(self._place(change, '.new'))}; saved={quote(self._place(change))}; root={quote(self.root)}",
             'rm -rf "$new"; mkdir -p "$new/dumps" "$new/folders"; chmod 0700 "$new"',
             *self._room(change),
-            *self._dumps(change),
+            *self._dumps(change.dumps),
             f"running=$({self._list(change, running=True)})",
             f'again() {{ [ -z "$running" ] || {self._docker} start $running >/dev/null; rm -rf "$new"; }}',
             "trap again EXIT",
             f'[ -z "$running" ] || {self._docker} stop $running >/dev/null',
+            # Its own database is stopped with it; another service's runs on, and nothing of this host writes there now.
+            *self._dumps(change.elsewhere),
             'cd "$root"',
             *(
                 f'[ ! -e {each} ] || cp -a --reflink=auto --parents {each} "$new/folders/"'
@@ -97,6 +100,9 @@ class Copies:
                 f'mkdir -p "$failed"/{above}; [ ! -e "$root"/{folder} ] || mv "$root"/{folder} "$failed"/{folder}',
                 f'[ ! -e "$saved/folders"/{folder} ] || mv "$saved/folders"/{folder} "$root"/{folder}',
             ]
+        for dump in change.elsewhere:
+            file = f"{self._place(change)}/dumps/{file_of(dump)}"
+            script += load_lines(dump, self._docker, self._physical(dump.container), file)
         self._run(script, f"the data of {change.service} on {self.host} could not be put back")
         return failed
 
@@ -126,8 +132,8 @@ class Copies:
             '[ "$free" -gt "$((need + need / 10))" ] || refuse "a copy needs $need KiB, and $free KiB are free"',
         ]
 
-    def _dumps(self, change: Change) -> list[str]:
-        served = [dump for dump in change.dumps if dump.engine is not Engine.SQLITE]
+    def _dumps(self, dumps: Iterable[Dump]) -> list[str]:
+        served = [dump for dump in dumps if dump.engine is not Engine.SQLITE]
         return [
             line
             for dump in served

@@ -49,6 +49,24 @@ def dump_lines(dump: Dump, docker: str, container: str, file: str) -> list[str]:
     ]
 
 
+def load_lines(dump: Dump, docker: str, container: str, file: str) -> list[str]:
+    """Lines that put a dump of `dump_lines` in the place of a running PostgreSQL's database.
+
+    It is loaded beside it first, so that one that is refused changes nothing; copies that follow get it as any change.
+    """
+    name, beside = dump.database, f"{dump.database}_of_before"
+    run = f"{docker} exec -i {quote(container)}"
+    tell = f"{run} psql -X -q -v ON_ERROR_STOP=1 -U {quote(name)} -d postgres -c"
+    whole = f"{run} pg_restore --exit-on-error -U {quote(name)} -d {quote(beside)} < {quote(file)}"
+    return [
+        f"""{tell} {quote(f'DROP DATABASE IF EXISTS "{beside}"')}""",
+        f"""{tell} {quote(f'CREATE DATABASE "{beside}" TEMPLATE template0')}""",
+        f"{whole} || refuse {quote(f'{container} refused its dump, and is as the new version left it')}",
+        f"""{tell} {quote(f'DROP DATABASE "{name}" WITH (FORCE)')}""",
+        f"""{tell} {quote(f'ALTER DATABASE "{beside}" RENAME TO "{name}"')}""",
+    ]
+
+
 def sqlite_lines(path: str) -> list[str]:
     """Lines that ask a copied SQLite file whether it is whole, on a copy of its own: asking may write.
 

@@ -9,7 +9,7 @@ from components.types import duration_seconds
 from kitestacks.deploying import visitors
 from kitestacks.deploying.changes import Change, changes_of, with_old_images
 from kitestacks.deploying.copies import Copies
-from kitestacks.deploying.followers import Follower
+from kitestacks.deploying.followers import followers
 from kitestacks.exits import CommandError, Exit
 from kitestacks.orphans_docker import SIMULATED
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from components.fleet import Fleet
     from kitestacks.console import Console
     from kitestacks.deploying.engine import Engine
+    from kitestacks.deploying.followers import Follower
     from kitestacks.deploying.visitors import Ask
 
 
@@ -57,14 +58,14 @@ class HostDeployment:
         """
         outputs, facts = engine.outputs(host), engine.facts(host)
         changes = changes_of(fleet, outputs)
-        found = (Follower.find(fleet, change.service) for change in changes if change.folders)
+        found = (each for change in changes if change.folders for each in followers(fleet, change.service))
         return cls(
             host=host,
             fleet=fleet,
             engine=engine,
             console=console,
             changes=changes,
-            followers=() if facts.docker.endswith(SIMULATED) else tuple(each for each in found if each),
+            followers=() if facts.docker.endswith(SIMULATED) else tuple(found),
             copies=Copies.on(host, endpoint=facts.docker, root=facts.data, installation=facts.installation),
             ask=ask or visitors.through_the_edge(),
         )
@@ -88,6 +89,9 @@ class HostDeployment:
                     f"its data is saved first; on {self.host} it is away while that is copied, then at most {start} s, "
                     f"and {start} s more if it has to go back"
                 )
+                if change.elsewhere:
+                    names = ", ".join(dump.container for dump in change.elsewhere)
+                    how += f"; then {names} is that of before too, for every host: what people did meanwhile is gone"
             found.append(f"{change.service}: {what}; {how}")
         return found
 
@@ -177,10 +181,12 @@ class HostDeployment:
 
     def _interrupted(self) -> CommandError:
         places = ", ".join(f"{self.copies.root}/.before-upgrade/{change.service}" for change in self.kept)
-        held = [f"{each.host} does not follow {each.of} until its database restarts" for each in self.followers]
-        told = [
-            f"interrupted while {self.host} was deployed; the data of before: {places or 'nothing had to be saved'}"
+        held = [
+            f"{each.host} does not follow {each.of} until docker restart {each.container} there"
+            for each in self.followers
         ]
+        saved = places or "nothing had to be saved"
+        told = [f"interrupted while {self.host} was deployed; the data of before: {saved}"]
         return CommandError(
             "; ".join([*told, *held]),
             f"pulumi cancel -s {self.host} --yes, then pulumi up -s {self.host}",

@@ -95,3 +95,41 @@ def test_root_password_stands_in_no_command(saved: tuple[PlayedHost, Change]) ->
     secret = (played.folder / "root-password").read_text()
     if secret:
         assert secret not in (played.folder / "said").read_text()
+
+
+def _asked(change: Change, statement: str) -> str:
+    """What another service's database answers; the environment is the one in which its clients find it."""
+    database = change.elsewhere[0].database
+    command = ["psql", "-X", "-q", "-A", "-t", "-U", database, "-d", database, "-c", statement]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture
+def lent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[PlayedHost, Change]]:
+    """A service that keeps its data in another one's running PostgreSQL, as the login does."""
+    with database(Engine.POSTGRES, tmp_path) as (played, change, environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value if name != "PATH" else f"{value}{os.pathsep}{os.environ['PATH']}")
+        yield played, Change(service="login", old={}, new={}, folders=change.folders, elsewhere=change.dumps)
+
+
+def test_database_of_another_service_goes_back_while_it_runs(lent: tuple[PlayedHost, Change]) -> None:
+    played, change = lent
+    played.copies().save(change)
+    _asked(change, "ALTER TABLE pages ADD COLUMN migrated int; UPDATE pages SET name = 'migrated'")
+
+    played.copies().bring_back(change)
+
+    assert _asked(change, "SELECT * FROM pages") == "of before"
+
+
+def test_dump_that_is_refused_leaves_the_database_as_it_was(lent: tuple[PlayedHost, Change]) -> None:
+    played, change = lent
+    played.copies().save(change)
+    (dump,) = (played.disk / ".before-upgrade/login/dumps").iterdir()
+    dump.write_bytes(dump.read_bytes()[:-200])
+
+    with pytest.raises(CommandError, match="refused its dump, and is as the new version left it"):
+        played.copies().bring_back(change)
+
+    assert _asked(change, "SELECT * FROM pages") == "of before"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from components import deployed, guards
+from components.backup import Engine
+from components.services import KNOWN_SERVICES
 from kitestacks.deploying.changes import changes_of, with_old_images
 from tests.stack_files import ROOT
 
@@ -41,6 +43,24 @@ def test_changed_image_of_a_service_with_data_brings_its_folders_and_databases(f
     assert "/home/kite/kitestacks-live/docker/bookstack-db" in change.folders
     assert [dump.container for dump in change.dumps] == ["bookstack-db"]
     assert change.paths == ("services.bookstack.database-image",)
+
+
+@pytest.mark.parametrize(("host", "containers"), [("kscloud1", ["authentik-db"]), ("monk", [])])
+def test_login_brings_its_database_where_that_is_written(host: str, containers: list[str], files: StackFiles) -> None:
+    before = outputs(files.fleet(host))
+    files.edit(host, "services.authentik.image", "ghcr.io/goauthentik/server:2026.10.0")
+
+    (change,) = changes_of(files.fleet(host), before)
+
+    assert [dump.container for dump in change.elsewhere] == containers
+    assert change.dumps == ()
+
+
+def test_what_is_kept_elsewhere_is_in_databases_that_can_be_put_back_while_they_run() -> None:
+    """`load_lines` speaks to PostgreSQL alone."""
+    for kind in KNOWN_SERVICES.values():
+        for name in kind.keeps_in:
+            assert {dump.engine for dump in KNOWN_SERVICES[name].backup.dumps} == {Engine.POSTGRES}
 
 
 def test_stack_of_an_earlier_version_is_compared_by_what_it_keeps(files: StackFiles) -> None:

@@ -1,4 +1,4 @@
-"""Who follows the wiki's database of a host that gets another version, and how it is told to wait."""
+"""Who follows the databases of a host that gets another version, and how each is told to wait."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from components.machine import Done, Machine, StepError
-from kitestacks.deploying.followers import Follower
+from kitestacks.deploying.followers import Follower, Standby, followers
 from kitestacks.exits import CommandError
 
 if TYPE_CHECKING:
@@ -35,13 +35,36 @@ def _way(files: StackFiles, way: str) -> None:
 def test_follower_hangs_on_the_way_of_the_data(files: StackFiles, way: str, here: str, host: str | None) -> None:
     _way(files, way)
 
-    found = Follower.find(files.fleet(here), SERVICE)
+    found = [each.host for each in followers(files.fleet(here), SERVICE)]
 
-    assert (found.host if found else None) == host
+    assert found == ([host] if host else [])
 
 
-def test_other_services_have_none(files: StackFiles) -> None:
-    assert Follower.find(files.fleet("monk"), "osticket") is None
+@pytest.mark.parametrize(
+    ("service", "here", "hosts"),
+    [("osticket", "monk", []), ("authentik-db", "kscloud1", ["monk"]), ("authentik-db", "monk", [])],
+)
+def test_copy_that_only_follows_hangs_on_the_writer(
+    files: StackFiles, service: str, here: str, hosts: list[str]
+) -> None:
+    assert [each.host for each in followers(files.fleet(here), service)] == hosts
+
+
+def test_copy_that_only_follows_is_stopped_and_started(files: StackFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[tuple[str, ...]] = []
+
+    def docker(_: Machine, *words: str) -> Done:
+        said.append(words)
+        return Done(code=0, out="", err="")
+
+    monkeypatch.setattr(Machine, "docker", docker)
+    (standby,) = followers(files.fleet("kscloud1"), "authentik-db")
+
+    standby.hold()
+    standby.let_go()
+
+    assert isinstance(standby, Standby)
+    assert [(words[0], words[-1]) for words in said] == [("stop", "authentik-db"), ("start", "authentik-db")]
 
 
 @pytest.fixture
@@ -54,8 +77,7 @@ def told(files: StackFiles, monkeypatch: pytest.MonkeyPatch) -> tuple[Follower, 
         return Done(code=0, out="", err="")
 
     monkeypatch.setattr(Machine, "execute", execute)
-    found = Follower.find(files.fleet("monk"), SERVICE)
-    assert found
+    (found,) = followers(files.fleet("monk"), SERVICE)
     return found, executed
 
 

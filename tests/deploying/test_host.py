@@ -14,10 +14,10 @@ from components.fleet_files import fleet_of_files
 from kitestacks import deploy as command
 from kitestacks.__main__ import parser_of
 from kitestacks.console import Console
+from kitestacks.deploying import host as host_module
 from kitestacks.deploying import visitors
 from kitestacks.deploying.copies import Copies
 from kitestacks.deploying.engine import Engine, HostFacts
-from kitestacks.deploying.followers import Follower
 from kitestacks.deploying.host import HostDeployment, deploy
 from kitestacks.exits import CommandError, Exit
 from tests.stack_files import StackFiles
@@ -124,6 +124,7 @@ class PlayedFollower:
     said: list[str]
     host: str = "kscloud1"
     of: str = "monk"
+    container: str = "bookstack-db"
     refuses: str = ""
 
     def hold(self) -> None:
@@ -145,12 +146,12 @@ def followed(engine: PlayedEngine, copies: PlayedCopies, monkeypatch: pytest.Mon
         (engine.files / "Pulumi.monk.yaml").read_text().replace(NEWER, "portainer/portainer-ce:2.39.6-alpine")
     )
     StackFiles(engine.files).edit("monk", "services.bookstack.image", WIKI)
-    monkeypatch.setattr(Follower, "find", lambda fleet, _: _follower(engine, fleet.here))
+    monkeypatch.setattr(host_module, "followers", lambda fleet, _: _followers(engine, fleet.here))
     return copies
 
 
-def _follower(engine: PlayedEngine, host: str, refuses: str = "") -> Any:  # noqa: ANN401 - it is played
-    return PlayedFollower(said=engine.said, refuses=refuses) if host == "monk" else None
+def _followers(engine: PlayedEngine, host: str, refuses: str = "") -> list[PlayedFollower]:
+    return [PlayedFollower(said=engine.said, refuses=refuses)] if host == "monk" else []
 
 
 def roll(engine: PlayedEngine, *stacks: str, agree: bool = True) -> bool:
@@ -231,7 +232,7 @@ def test_other_side_goes_on_from_the_data_of_before(engine: PlayedEngine, follow
 def test_other_side_that_can_not_be_held_stops_it_before_anything_is_changed(
     engine: PlayedEngine, followed: PlayedCopies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Follower, "find", lambda fleet, _: _follower(engine, fleet.here, "hold"))
+    monkeypatch.setattr(host_module, "followers", lambda fleet, _: _followers(engine, fleet.here, "hold"))
 
     with pytest.raises(CommandError, match="kscloud1 does not answer"):
         roll(engine, "monk")
@@ -251,7 +252,7 @@ def test_other_side_goes_on_where_the_data_can_not_be_saved(engine: PlayedEngine
 def test_interrupted_update_says_which_side_does_not_follow(engine: PlayedEngine, followed: PlayedCopies) -> None:
     engine.failures[:] = [KeyboardInterrupt()]
 
-    with pytest.raises(CommandError, match="kscloud1 does not follow monk until its database restarts"):
+    with pytest.raises(CommandError, match="kscloud1 does not follow monk until docker restart bookstack-db there"):
         roll(engine, "monk")
 
     assert "let go kscloud1" not in followed.said

@@ -81,6 +81,7 @@ class Authentik(Service):
     Settings = AuthentikSettings
     state = StateClass.MULTI_WRITER
     backup = Backup(folders=tuple(f"authentik/{each}" for each in _FOLDERS))
+    keeps_in = (DATABASE_SERVICE,)
     port = 9000
     front = "authentik-server"
     health_path = "/-/health/live/"
