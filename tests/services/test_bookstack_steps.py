@@ -43,7 +43,7 @@ class Wiki:
     def __init__(self, folder: Path, users: list[dict[str, Any]]) -> None:
         self._file = folder / "bookstack.json"
         self._file.write_text(json.dumps({"users": users, "roles": ROLES, "writes": 0}))
-        self.refusal = ""
+        self.refusal, self.closed = "", ""
         self.not_yet = 0
         self.machine = PlayedMachine(answer=self._answer)
 
@@ -59,6 +59,7 @@ class Wiki:
             return Done(code=22 if self.not_yet >= 0 else 0, out="", err="")
         assert tuple(command[:3]) == ("/usr/bin/with-contenv", "/usr/bin/s6-setuidgid", "abc")
         env = {"PATH": os.environ["PATH"], "FAKE_BOOKSTACK": str(self._file), "FAKE_REFUSAL": self.refusal}
+        env |= {"FAKE_CLOSED": self.closed}
         return run_here(command[3:], stdin, env)
 
 
@@ -143,6 +144,14 @@ def test_refusal_of_the_app_is_told_without_the_password(tmp_path: Path) -> None
 
     with pytest.raises(StepError, match=r"first_admin.php in bookstack: The password is too weak: \.\.\.$"):
         first_admin.run(GIVEN, wiki.machine)
+
+
+def test_database_that_takes_no_writes_is_left_to_the_one_that_it_follows(tmp_path: Path) -> None:
+    wiki = Wiki(tmp_path, [SHIPPED])
+    wiki.closed = "1"
+
+    assert "this database takes no writes" in first_admin.run(GIVEN, wiki.machine)
+    assert wiki["writes"] == 0
 
 
 def test_missing_role_is_named(tmp_path: Path) -> None:

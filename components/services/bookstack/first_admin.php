@@ -7,12 +7,19 @@ use BookStack\Users\Models\Role;
 use BookStack\Users\Models\User;
 use Illuminate\Contracts\Console\Kernel;
 use Illuminate\Support\Facades\Artisan;
+use Illuminate\Support\Facades\DB;
 use Illuminate\Support\Facades\Hash;
 
 $given = json_decode(stream_get_contents(STDIN), true, 512, JSON_THROW_ON_ERROR);
 chdir($given['app']);
 require 'vendor/autoload.php';
 (require 'bootstrap/app.php')->make(Kernel::class)->bootstrap();
+
+if (DB::selectOne('SELECT @@GLOBAL.read_only AS closed')->closed) {
+    // It follows another host's database, whose wiki has its own step.
+    echo json_encode(['done' => ['nothing: this database takes no writes, what the primary has arrives']]), "\n";
+    exit(0);
+}
 
 $done = [];
 $find = fn (string $email): ?User => User::query()->where('email', '=', $email)->first();

@@ -133,6 +133,14 @@ namespace Illuminate\Support\Facades {
         }
     }
 
+    class DB
+    {
+        public static function selectOne(string $query): object
+        {
+            return (object) ['closed' => (int) (getenv('FAKE_CLOSED') === '1')];
+        }
+    }
+
     class Artisan
     {
         private static string $said = '';
