@@ -75,8 +75,8 @@ class Copy:
 
     @property
     def data(self) -> Path:
-        """Where its database lies: as in the image, in a folder of its own below the mount."""
-        return self.folder / "postgresql" / "data"
+        """Where its database lies: as in the image, in a folder of its own below the data folder."""
+        return self.folder / "authentik-db" / "18" / "docker"
 
     @property
     def log(self) -> str:
@@ -94,8 +94,8 @@ class Copy:
         (words / "replication-password").write_text("sharedbyall")
         (words / "docker-entrypoint.sh").write_text(_IMAGES_OWN)
         (words / "docker-entrypoint.sh").chmod(0o755)
-        (self.folder / "postgresql").mkdir()
-        for each in (words, *words.iterdir(), self.folder / "postgresql"):
+        self.data.parent.mkdir(parents=True)
+        for each in (words, *words.iterdir(), self.data.parent, self.data.parent.parent):
             if os.geteuid() == 0:
                 shutil.chown(each, "postgres", "postgres")
 
@@ -126,6 +126,7 @@ class Copy:
         with (self.folder / "log").open("ab") as log:
             self.server = subprocess.Popen(
                 ["sh", str(given / "copy.sh"), "start", *command],
+                cwd="/",
                 env=self.variables(writer),
                 stdout=log,
                 stderr=log,
@@ -158,6 +159,7 @@ class Copy:
     def _run(self, command: list[str], writer: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
+            cwd="/",
             env=self.variables(writer),
             capture_output=True,
             text=True,
@@ -217,7 +219,7 @@ class Copy:
 
     def set_aside(self) -> None:
         """What `rejoin` does on the host."""
-        self.data.rename(self.data.with_name("data.before"))
+        self.data.rename(self.data.with_name("docker.before"))
 
 
 def _machine(copy: Copy, writer: str) -> PlayedMachine:

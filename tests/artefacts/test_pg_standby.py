@@ -96,7 +96,7 @@ def test_killed_primary_promotion_refused_return_rejoin_and_a_switch_back_withou
     assert "refused: this copy was a primary itself, and wrote what monk never got" in said
 
     kscloud1.set_aside()
-    assert "data.before lies beside it" in kscloud1.refused("kscloud1"), "it would have begun an empty database"
+    assert "docker.before lies beside it" in kscloud1.refused("kscloud1"), "it would have begun an empty database"
     kscloud1.up("monk")
     wait(lambda: state(kscloud1, "monk").behind("monk") == 0, "kscloud1 to have everything")
     assert _rows(kscloud1) == [*kept, 1000000]
@@ -135,7 +135,7 @@ def test_copy_that_could_not_be_ended_leaves_nothing_that_could_be_taken_for_one
     kscloud1, monk = running
     monk.stop()
     monk.set_aside()
-    half = monk.data.with_name("data.new")
+    half = monk.data.with_name("docker.new")
     half.mkdir()
     (half / "PG_VERSION").write_text("15\n")
     kscloud1.sql("ALTER ROLE replicator PASSWORD 'another'")
