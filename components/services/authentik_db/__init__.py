@@ -112,8 +112,6 @@ class AuthentikDb(Service):
         is_one_of_several = len(copies) > 1
         if is_one_of_several:
             check_promotion(args.fleet, self.physical(name), self)
-        options = ["-c", f"max_connections={_MOST_CONNECTIONS}"]
-        options += _replication_options() if is_one_of_several else []
         ready = postgres(
             self,
             name,
@@ -124,7 +122,7 @@ class AuthentikDb(Service):
                 folder=name,
                 password=self.secret("password"),
                 networks=(name,),
-                options=options,
+                options=_options(is_one_of_several=is_one_of_several),
                 entrypoint=["sh", SCRIPT, "start"] if is_one_of_several else (),
                 env=self._environment() if is_one_of_several else {},
                 health=["sh", _HEALTH, _FIGURES_INSIDE] if is_one_of_several else (),
@@ -187,12 +185,14 @@ def hba(peers: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _replication_options() -> list[str]:
+def _options(*, is_one_of_several: bool) -> list[str]:
+    """What the server is told; alone, it still does not keep log without end for a copy that is no longer there."""
     options = {
-        "hba_file": _HBA,
+        "max_connections": str(_MOST_CONNECTIONS),
+        **({"hba_file": _HBA} if is_one_of_several else {}),
         "max_slot_wal_keep_size": _KEPT_FOR_FOLLOWERS,
         # What a former primary needs of the new one before it has its own slot there.
-        "wal_keep_size": "256MB",
+        **({"wal_keep_size": "256MB"} if is_one_of_several else {}),
     }
     return [part for key, value in options.items() for part in ("-c", f"{key}={value}")]
 
