@@ -17,8 +17,7 @@ from kitestacks.exits import Exit
 from rehearsal import stack_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from bench.added import Added
     from bench.comparison import Comparison
 
 _PACKAGE = ("pulumi_cloudflare", "components.edge.cloudflare")
@@ -38,8 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measures, prints, and judges nothing: another machine has other seconds, and only ratios can be compared."""
     console = Console()
-    real = list(_real(console, args.runs))
-    backups = added.measure(console, real, args.runs)
+    real, parts = _real(console, args.runs)
     comparisons = [*real, *(_generated(console, size, args.runs) for size in args.sizes)]
     with console.step(f"import {_PACKAGE[0]}"):
         imported = imports.measure(*_PACKAGE, args.runs)
@@ -51,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         comparisons=comparisons,
         imported=imported,
         fleets=large,
-        backups=backups,
+        parts=parts,
     )
     if args.json:
         console.result(report.to_json())
@@ -60,11 +58,12 @@ def run(args: argparse.Namespace) -> int:
     return Exit.OK
 
 
-def _real(console: Console, runs: int) -> Iterator[Comparison]:
-    """The real stacks."""
+def _real(console: Console, runs: int) -> tuple[list[Comparison], list[Added]]:
+    """The real stacks, and what their parts add."""
     with world.opened(console) as opened:
-        for stack in _deployed(console, opened):
-            yield compare(console, opened, stack, services=0, runs=runs)
+        stacks = _deployed(console, opened)
+        compared = [compare(console, opened, stack, services=0, runs=runs) for stack in stacks]
+        return compared, added.measure(console, opened, runs)
 
 
 def _generated(console: Console, services: int, runs: int) -> Comparison:

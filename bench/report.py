@@ -35,7 +35,7 @@ class Report:
         comparisons: The stacks, the generated ones last and by size.
         imported: The provider package that is not imported.
         fleets: Large fleets, by size.
-        backups: What backups add, by host.
+        parts: What replication and backups add, by host.
     """
 
     runs: int
@@ -43,7 +43,7 @@ class Report:
     comparisons: Sequence[Comparison]
     imported: Import
     fleets: Sequence[Fleet] = ()
-    backups: Sequence[Added] = ()
+    parts: Sequence[Added] = ()
 
     def to_json(self) -> str:
         """The figures and their ratios; seconds and MiB."""
@@ -62,7 +62,7 @@ class Report:
             "growth": [asdict(each) for each in growths(self.comparisons)],
             "import": asdict(self.imported),
             "fleets": [asdict(each) for each in self.fleets],
-            "backups": [asdict(each) for each in self.backups],
+            "parts": [asdict(each) for each in self.parts],
         }
         return json.dumps(document, indent=2)
 
@@ -76,7 +76,7 @@ class Report:
         terminal.print(_costs(self.comparisons))
         for each in growths(self.comparisons):
             terminal.print(_growth(each))
-        for line in (*self._refresh(), self._import(), *self._fleets(), *self._backups()):
+        for line in (*self._refresh(), self._import(), *self._fleets(), *self._parts()):
             terminal.print(line, soft_wrap=True)
 
     def _refresh(self) -> Iterator[str]:
@@ -103,12 +103,13 @@ class Report:
                 f"checked in {each.checked:.2f} s ({1000 * each.checked / each.sites:.2f} ms a site)"
             )
 
-    def _backups(self) -> Iterator[str]:
-        for each in self.backups:
+    def _parts(self) -> Iterator[str]:
+        for each in self.parts:
             times = ratios(each.preview, each.without)
             yield (
-                f"backups on {each.stack}: {each.containers} containers that may take {each.mebibytes} MiB; "
-                f"preview {each.preview.seconds:.2f} s, without them {each.without.seconds:.2f} s: "
+                f"{each.part} on {each.stack}: {each.added.containers} of {each.whole.containers} containers, "
+                f"{each.added.mebibytes} of {each.whole.mebibytes} MiB that they may take; "
+                f"preview {each.preview.seconds:.2f} s, without {each.without.seconds:.2f} s: "
                 f"x{times.seconds:.2f}, processor x{times.processor:.2f}"
             )
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _BARE_PROGRAM = Path(__file__).with_name("bare_program.py")
 _SECRETS = ("cloudflare:apiToken", "tailscale:apiKey")
 _SALT = "encryptionsalt"
+_CONTAINER = "docker:index/container:Container"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +83,22 @@ class Program:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Size:
+    """How large a deployed stack is on its host.
+
+    Attributes:
+        containers: How many.
+        mebibytes: The sum of their memory limits.
+    """
+
+    containers: int
+    mebibytes: int
+
+    def __sub__(self, other: Size) -> Size:
+        return Size(containers=self.containers - other.containers, mebibytes=self.mebibytes - other.mebibytes)
+
+
+@dataclass(frozen=True, kw_only=True)
 class World:
     """A rehearsed fleet.
 
@@ -96,6 +113,12 @@ class World:
     def real(self, stack: str) -> Program:
         """The real program on one of its stacks."""
         return Program(folder=self.twin.project, stack=stack, pulumi=self.tools.engine, environment=self._environment())
+
+    def size(self, stack: str) -> Size:
+        """The containers of a deployed stack."""
+        state = json.loads(engine.run(self.twin, self.tools, "stack", "export", "-s", stack))
+        limits = [each["inputs"]["memory"] for each in state["deployment"]["resources"] if each["type"] == _CONTAINER]
+        return Size(containers=len(limits), mebibytes=sum(limits))
 
     def bare(self, stack: str) -> tuple[Program, int]:
         """The bare program of a deployed stack and how many resources it registers.

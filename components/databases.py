@@ -46,7 +46,7 @@ class DatabaseArgs:
         entrypoint: What starts PostgreSQL instead of the image's own entry point.
         env: Further environment, for that.
         health: Its own health check; empty: whether the server takes connections.
-        mounts: Further folders of the host, for MariaDB.
+        mounts: Further folders of the host.
         follows: It is a copy that gets its data, the password among it, from another: nothing is to be set in it.
         files: Further files.
         hosts: Names that stand for addresses of other hosts.
@@ -93,7 +93,7 @@ def postgres(service: Service, name: str, args: DatabaseArgs) -> list[pulumi.Res
                 "POSTGRES_INITDB_ARGS": "--auth-host=scram-sha-256",
             },
             files={_PASSWORD: File(content=args.password, private=True), **(args.files or {})},
-            mounts=[Mount(source=service.data(args.folder), target=_postgres_mount(args.image))],
+            mounts=[Mount(source=service.data(args.folder), target=_postgres_mount(args.image)), *args.mounts],
             health=args.health or ["pg_isready", "-q", "-h", "127.0.0.1", "-U", args.database, "-d", args.database],
             memory=args.memory,
             user=POSTGRES_OWNER,

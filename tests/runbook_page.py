@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 PAGE = ROOT / "RUNBOOK.md"
 _PROGRAMS = (
+    "cat",
     "curl",
     "docker",
     "df",

@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bench import bare, command, generated, imports, world
+from bench import added, bare, command, generated, imports, world
+from bench.added import Added
 from bench.bare_program import SECRET
 from bench.comparison import Comparison, Pair, growth, growths, interleaved, ratios
 from bench.cost import Cost, measure, median
 from bench.imports import Import
 from bench.report import Report
+from components import contract
+from components.fleet_files import fleet_of_files
 from kitestacks import __main__ as entry
 from kitestacks.console import Console
 from kitestacks.exits import CommandError, Exit
@@ -235,6 +238,32 @@ def test_generated_services_are_services_that_the_program_knows(tmp_path: Path) 
     assert not list(ROOT.glob("components/services/svc_*"))
 
 
+# What parts add
+
+
+@pytest.mark.parametrize("part", added.PARTS)
+def test_fleet_without_a_part_still_holds(tmp_path: Path, part: str) -> None:
+    added.write(tmp_path, fleet_of_files(ROOT), part)
+
+    contract.check_files(fleet_of_files(tmp_path))
+
+
+def test_without_replication_each_database_stands_where_it_is_written(tmp_path: Path) -> None:
+    added.write(tmp_path, fleet_of_files(ROOT), "replication")
+
+    fleet = fleet_of_files(tmp_path)
+    assert (fleet.hosts_of("authentik-db"), fleet.hosts_of("bookstack")) == (("kscloud1",), ("monk",))
+    assert fleet.hosts_of("authentik") == fleet.hosts_of("backup") == ("kscloud1", "monk"), "any copy of these answers"
+
+
+def test_without_backups_everything_else_is_there(tmp_path: Path) -> None:
+    whole = fleet_of_files(ROOT)
+    added.write(tmp_path, whole, "backups")
+
+    left = {name for _, name, _ in fleet_of_files(tmp_path).blocks()}
+    assert {name for _, name, _ in whole.blocks()} - left == {"backup", "backup-server"}
+
+
 # The report
 
 _IMPORT = Import(package="heavy", package_seconds=2.5, module="light", module_seconds=0.012)
@@ -263,6 +292,22 @@ def test_report_in_words() -> None:
     assert "MORE than linear" in text.split("50 to 60 services")[1]
     assert "without refresh 1.00 s: x2.00" in text
     assert "heavy takes 2.50 s and is not imported; light registers the same types after 0.012 s" in text
+
+
+def test_report_says_what_a_part_adds() -> None:
+    part = Added(
+        part="backups",
+        stack="monk",
+        added=world.Size(containers=2, mebibytes=1280),
+        whole=world.Size(containers=30, mebibytes=20000),
+        preview=cost(3, 2),
+        without=cost(2, 1),
+    )
+
+    assert (
+        "backups on monk: 2 of 30 containers, 1280 of 20000 MiB that they may take; "
+        "preview 3.00 s, without 2.00 s: x1.50, processor x2.00\n"
+    ) in shown(replace(report(), parts=[part]))
 
 
 def test_report_without_memory_says_so() -> None:
@@ -338,8 +383,13 @@ def test_tiny_run(own_tmp: Path, capsys: pytest.CaptureFixture[str]) -> None:
             assert set(ours) == set(theirs) == set(each["ratios"][name]) == {"seconds", "processor", "mebibytes"}
             assert each["ratios"][name]["seconds"] == pytest.approx(ours["seconds"] / theirs["seconds"])
         assert each["refresh"]["seconds"] > 0
-    added = {each["stack"]: each for each in document["backups"]}
-    assert list(added) == ["kscloud1", "monk"]
-    assert {(each["containers"], each["mebibytes"]) for each in added.values()} == {(2, 1280)}
-    assert all(each["without"]["seconds"] > 0 for each in added.values())
+    parts = {(each["part"], each["stack"]): each for each in document["parts"]}
+    assert set(parts) == {(part, stack) for part in ("replication", "backups") for stack in ("kscloud1", "monk")}
+    for stack in ("kscloud1", "monk"):
+        assert parts["backups", stack]["added"] == {"containers": 2, "mebibytes": 1280}
+    assert parts["replication", "kscloud1"]["added"]["containers"] >= 2, "the wiki's copy and its database"
+    assert parts["replication", "monk"]["added"]["mebibytes"] >= 1024, "the copy of the login's database"
+    for each in parts.values():
+        assert each["added"]["containers"] < each["whole"]["containers"]
+        assert each["without"]["seconds"] > 0
     assert not list(own_tmp.iterdir())

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +19,7 @@ from kitestacks.__main__ import parser_of
 from kitestacks.exits import CommandError
 from rehearsal.drill import faults
 from tests.runbook_page import PAGE, pages
+from tests.runbook_page import commands as typed_on
 from tests.stack_files import ROOT
 
 if TYPE_CHECKING:
@@ -82,6 +86,31 @@ def test_page_says_when_it_was_last_rehearsed_or_never(files: StackFiles) -> Non
 
     assert text.count("**Last rehearsed:** never.") == len(_titles(text)) - 1
     assert "**Last rehearsed:** 2026-11-02, by hand." in text
+
+
+def test_make_lines_of_the_page_come_to_commands_that_accept_them() -> None:
+    """Each command has tests of its own; between them and the page stands the Makefile alone."""
+    if shutil.which("make") is None:
+        pytest.skip("no make here: apt-get install make")
+    lines = {line for text in pages().values() for line in typed_on(text) if line.startswith("make ")}
+    assert {"make doctor", "make deploy", "make drill FAULT=connector-gone"} <= lines
+
+    for line in lines:
+        dry = subprocess.run([*line.split(), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=True)
+        ours = re.findall(r"-m kitestacks ([^&\n]+)", dry.stdout)
+        assert ours, line
+        for name, *arguments in map(str.split, ours):
+            parser_of(name).parse_args(arguments)
+
+
+def test_new_passphrase_of_the_page_is_its_owners_alone(tmp_path: Path) -> None:
+    (line,) = re.findall(r"^ +(\(umask 077; .*)$", pages()["Lost state or passphrase"], flags=re.MULTILINE)
+
+    subprocess.run(["bash", "-c", line], env=os.environ | {"HOME": str(tmp_path)}, check=True)
+
+    made = tmp_path / ".kitestacks-passphrase"
+    assert made.stat().st_mode & 0o077 == 0
+    assert len(made.read_text().strip()) >= 40
 
 
 def _report(folder: Path, day: str, fault: str, *, kept: bool) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -10,6 +12,7 @@ import pytest
 
 from components.settings import StackFile
 from tests.recorder import Run, foundation_outputs, run_program
+from tests.stack_files import ROOT
 
 if TYPE_CHECKING:
     from tests.golden_files import Golden
@@ -67,3 +70,12 @@ def test_services_keep_the_order_in_which_the_owner_wrote_them() -> None:
     for order in (list(blocks), sorted(blocks)):
         written = {name: blocks[name] for name in order}
         assert list(StackFile.model_validate({"host": host, "services": written}).service_settings) == order
+
+
+def test_program_needs_no_command_of_the_project() -> None:
+    """A rehearsal, and a kit's folder, run it with its components alone; programs of steps are no part of it."""
+    told = "print([each for each in sys.modules if each.startswith('kitestacks')])"
+    alone = f"import sys; import components.settings; {told}"
+    done = subprocess.run([sys.executable, "-c", alone], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")

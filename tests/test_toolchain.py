@@ -431,6 +431,18 @@ def test_engine_is_built_by_the_recipe(checkout: Checkout) -> None:
     assert not list((checkout.state / "build").iterdir())
 
 
+def test_from_source_asks_neither_mirror_nor_download_for_the_engine(checkout: Checkout) -> None:
+    put_go(checkout)
+    checkout.fill_mirror()
+
+    done = checkout.run("--from-source", "--mirror", str(checkout.mirror))
+
+    assert "engine: 3.250.0 by Go modules (the first way)" in done.stderr + done.stdout
+    assert checkout.engine.is_file()
+    # The Go that is played here knows one program alone.
+    assert "error: docker-provider: no way to get it works" in done.stderr
+
+
 def test_failed_build_shows_the_end_of_its_log_and_leaves_no_half_file(checkout: Checkout) -> None:
     put_go(checkout, then="print('undefined: x'); sys.exit(1)")
     done = checkout.run()

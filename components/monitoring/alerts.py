@@ -158,6 +158,63 @@ REPLICATION = (
         action="bookstack-db does not run, or is sick: docker restart bookstack-db && docker restart bookstack",
     ),
 )
+_LOGINS_RUNBOOK = "The runbook goes on under Replication stopped."
+_COPIES_FILE = 'file=~".*/postgresql.prom"'
+COPIES = (
+    Alert(
+        name="StandbyNotStreaming",
+        expression="pg_replication_streaming == 0",
+        lasting="10m",
+        severity="critical",
+        summary="The login's database on {{ $labels.host }} does not get what the other host writes",
+        action=f"python3 -m kitestacks database status says which of the two is away. {_LOGINS_RUNBOOK}",
+    ),
+    Alert(
+        name="StandbyLost",
+        expression='pg_replication_slot_wal_status{wal_status="lost"} == 1',
+        lasting="1m",
+        severity="critical",
+        summary="{{ $labels.slot_name }} was away for more than {{ $labels.host }} keeps of the login's database",
+        action=f"That copy has to be made anew: database rejoin, then pulumi up, for its host. {_LOGINS_RUNBOOK}",
+    ),
+    Alert(
+        name="StandbyNearlyLost",
+        expression="pg_replication_slot_safe_wal_size_bytes < 1024 ^ 3",
+        lasting="5m",
+        severity="warning",
+        summary="{{ $labels.host }} keeps {{ $value | humanize1024 }}B more of the login's database for "
+        "{{ $labels.slot_name }}, and then no more",
+        action=f"Bring that host back before its copy has to be made anew. {_LOGINS_RUNBOOK}",
+    ),
+    Alert(
+        name="StandbyLate",
+        # While nobody writes, the last transaction grows old and no byte is missing.
+        expression="pg_replication_lag_bytes > 0 and pg_replication_last_replay_seconds > 300",
+        lasting="10m",
+        severity="warning",
+        summary="The login's database on {{ $labels.host }} is {{ $value | humanize1024 }}B behind",
+        action=f"docker stats authentik-db: too little memory or a slow disk. {_LOGINS_RUNBOOK}",
+    ),
+    Alert(
+        name="StandbyUnknown",
+        expression=f"time() - node_textfile_mtime_seconds{{{_COPIES_FILE}}} > 600",
+        lasting="5m",
+        severity="warning",
+        summary="The login's database on {{ $labels.host }} has said nothing of its replication for ten minutes",
+        action=f"It does not run, is fenced, or is sick: docker logs --tail 20 authentik-db. {_LOGINS_RUNBOOK}",
+    ),
+    Alert(
+        name="TwoWriters",
+        # What a copy left before it was stopped counts for nothing.
+        expression="count(pg_replication_is_replica == 0 "
+        f"and on (host) time() - node_textfile_mtime_seconds{{{_COPIES_FILE}}} < 120) > 1",
+        lasting="5m",
+        severity="critical",
+        summary="The login's database is written on {{ $value }} hosts at once",
+        action="docker stop authentik-db on the host that python3 -m kitestacks database status shows with the older "
+        f"timeline; then database rejoin for it. {_LOGINS_RUNBOOK}",
+    ),
+)
 EDGE = (
     Alert(
         name="LoginFailing",
@@ -226,7 +283,14 @@ BACKUPS = (
         action="python3 -m kitestacks restore-drill {{ $labels.service }} -s {{ $labels.host }} says why.",
     ),
 )
-GROUPS = {"hosts": HOSTS, "services": SERVICES, "replication": REPLICATION, "edge": EDGE, "backups": BACKUPS}
+GROUPS = {
+    "hosts": HOSTS,
+    "services": SERVICES,
+    "replication": REPLICATION,
+    "copies": COPIES,
+    "edge": EDGE,
+    "backups": BACKUPS,
+}
 
 
 def render() -> str:

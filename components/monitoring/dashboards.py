@@ -116,6 +116,14 @@ SERVICES = (
         legend="{{requested_model}}",
         unit="reqps",
     ),
+    Light(title="Copies of the login's database follow", query="pg_replication_streaming", legend="{{host}}"),
+    Chart(title="Login's database, behind", query="pg_replication_lag_bytes", legend="{{host}}", unit="bytes"),
+    Chart(
+        title="Login's database, kept for a copy",
+        query="pg_replication_slot_retained_bytes",
+        legend="for {{slot_name}} on {{host}}",
+        unit="bytes",
+    ),
 )
 EDGE = (
     Light(title="Login page", query=f'up{{job="{LOGIN_JOB}"}}', legend="{{instance}}"),

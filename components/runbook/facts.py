@@ -26,8 +26,7 @@ NEEDS_THE_REAL_THING = (
     "docker run",
     "docker exec",
     "docker image prune",
-    "pulumi login",
-    "git pull",
+    "cat /etc/ssh",
 )
 """Commands that no rehearsal plays: they need the real network, machine, image or account. The runbook lists them, and
 each stands for all that begin as it does."""

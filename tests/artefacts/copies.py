@@ -12,17 +12,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.machine import Done
+from components.services.authentik_db import replication_role
+from components.services.authentik_db.standby import CopyState
+from components.step_program import Given
 from tests.artefacts.servers import as_user, free_port, need, owned_folder
-from tests.services.plans import environment
+from tests.services.machines import PlayedMachine, run_here
+from tests.services.plans import containers_of, environment
 from tests.services.plans import files as files_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from tests.recorder import Recorded
 
 LIMIT = 30
 """Seconds that anything here may take."""
+ROWS = 20
+"""Rows that are written before anything happens."""
 _IMAGES_OWN = """#!/bin/sh
 # What the image's own entry point does with an empty folder, and what it starts then.
 set -eu
@@ -53,6 +60,7 @@ class Copy:
         planned: Its container in the plan.
         peers: The other copies' ports, by host.
         fenced: As the setting says.
+        options: Further words of the server's command line, which win.
         server: What runs.
     """
 
@@ -62,12 +70,13 @@ class Copy:
     planned: Recorded
     peers: dict[str, int] = field(default_factory=dict)
     fenced: bool = True
+    options: tuple[str, ...] = ()
     server: subprocess.Popen[bytes] | None = None
 
     @property
     def data(self) -> Path:
-        """Where its database lies: as in the image, in a folder of its own below the mount."""
-        return self.folder / "postgresql" / "data"
+        """Where its database lies: as in the image, in a folder of its own below the data folder."""
+        return self.folder / "authentik-db" / "18" / "docker"
 
     @property
     def log(self) -> str:
@@ -79,16 +88,14 @@ class Copy:
         """Puts the container's files where it will find them."""
         words = self.folder / "given"
         words.mkdir()
-        names = {"copy.sh": "copy.sh", "pg_hba.conf": "pg_hba.conf"}
-        names |= {"password": "password", "replication-password": "replication-password"}
         for path, text in files_of(self.planned).items():
-            (words / names[Path(path).name]).write_text(text)
+            (words / Path(path).name).write_text(text)
         # The mocks of the foundation and of another host make two of a shared secret.
         (words / "replication-password").write_text("sharedbyall")
         (words / "docker-entrypoint.sh").write_text(_IMAGES_OWN)
         (words / "docker-entrypoint.sh").chmod(0o755)
-        (self.folder / "postgresql").mkdir()
-        for each in (words, *words.iterdir(), self.folder / "postgresql"):
+        self.data.parent.mkdir(parents=True)
+        for each in (words, *words.iterdir(), self.data.parent, self.data.parent.parent):
             if os.geteuid() == 0:
                 shutil.chown(each, "postgres", "postgres")
 
@@ -115,10 +122,11 @@ class Copy:
         """Starts it as its container would, with a writer as the settings say."""
         given = self.folder / "given"
         command = [each.replace("/etc/kitestacks/", f"{given}/") for each in self.planned.inputs["command"]]
-        command += ["-k", str(self.folder), "-h", "127.0.0.1", "-p", str(self.port), "-c", "fsync=off"]
+        command += ["-k", str(self.folder), "-h", "127.0.0.1", "-p", str(self.port), "-c", "fsync=off", *self.options]
         with (self.folder / "log").open("ab") as log:
             self.server = subprocess.Popen(
                 ["sh", str(given / "copy.sh"), "start", *command],
+                cwd="/",
                 env=self.variables(writer),
                 stdout=log,
                 stderr=log,
@@ -146,8 +154,12 @@ class Copy:
 
     def verb(self, verb: str, writer: str, *more: str) -> subprocess.CompletedProcess[str]:
         """Runs the script in the container, as `docker exec` does."""
+        return self._run(["sh", str(self.folder / "given" / "copy.sh"), verb, *more], writer)
+
+    def _run(self, command: list[str], writer: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["sh", str(self.folder / "given" / "copy.sh"), verb, *more],
+            command,
+            cwd="/",
             env=self.variables(writer),
             capture_output=True,
             text=True,
@@ -155,6 +167,20 @@ class Copy:
             timeout=LIMIT,
             **as_user("postgres"),
         )
+
+    def check(self, writer: str, figures: str = "") -> subprocess.CompletedProcess[str]:
+        """Runs the plan's own health check, which leaves figures in a folder of this machine."""
+        _, shell, script, folder = self.planned.inputs["healthcheck"]["tests"]
+        assert folder in [mount["target"] for mount in self.planned.inputs["mounts"]]
+        return self._run([shell, str(self.folder / "given" / Path(script).name), figures or str(self.folder)], writer)
+
+    def figures(self, writer: str) -> dict[str, float]:
+        """What the health check leaves for Prometheus; that it calls this copy sick is no matter."""
+        left = self.folder / "postgresql.prom"
+        left.unlink(missing_ok=True)
+        self.check(writer)
+        lines = (line.rpartition(" ") for line in left.read_text().splitlines() if not line.startswith("#"))
+        return {name: float(value) for name, _, value in lines}
 
     def sql(self, statement: str) -> str:
         """What the database answers; its own administrator asks, behind the socket."""
@@ -193,16 +219,43 @@ class Copy:
 
     def set_aside(self) -> None:
         """What `rejoin` does on the host."""
-        self.data.rename(self.data.with_name("data.before"))
+        self.data.rename(self.data.with_name("docker.before"))
+
+
+def _machine(copy: Copy, writer: str) -> PlayedMachine:
+    def here(command: Sequence[str], stdin: str) -> Done:
+        if command[-1] == "status":
+            done = copy.verb("status", writer)
+            return Done(code=done.returncode, out=done.stdout, err=done.stderr)
+        return run_here(command, stdin, copy.variables(writer) | {"PATH": f"{copy.folder}/scripts:/usr/bin:/bin"})
+
+    return PlayedMachine(answer=here)
+
+
+def make_role(copy: Copy) -> str:
+    """The step that `up` runs once the copy is healthy."""
+    facts = {"container": "here", "user": "authentik", "database": "authentik", "role": "replicator"}
+    password = (copy.folder / "given" / "replication-password").read_text()
+    return replication_role.run(Given(facts=facts, secrets={"password": password}), _machine(copy, copy.host))
+
+
+def state(copy: Copy, writer: str) -> CopyState:
+    """How it stands, as a plan asks it."""
+    return CopyState.read(_machine(copy, writer), "here")
 
 
 @contextlib.contextmanager
-def pair(planned: dict[str, Recorded]) -> Iterator[tuple[Copy, Copy]]:
+def pair() -> Iterator[tuple[Copy, Copy]]:
     """The two hosts' copies, not started yet."""
     with contextlib.ExitStack() as stack:
         copies = [
-            Copy(host=host, folder=stack.enter_context(owned_folder("postgres")), port=free_port(), planned=container)
-            for host, container in planned.items()
+            Copy(
+                host=host,
+                folder=stack.enter_context(owned_folder("postgres")),
+                port=free_port(),
+                planned=containers_of("authentik-db", host)["authentik-db"],
+            )
+            for host in ("kscloud1", "monk")
         ]
         for copy in copies:
             copy.peers = {other.host: other.port for other in copies if other is not copy}

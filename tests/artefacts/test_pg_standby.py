@@ -8,24 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-import pytest
-
-from components.machine import Done
-from components.services.authentik_db import replication_role
-from components.services.authentik_db.standby import CopyState
-from components.step_program import Given
-from tests.artefacts.copies import Copy, pair, wait
-from tests.services.machines import PlayedMachine, run_here
-from tests.services.plans import containers_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-ROWS = 20
-"""Rows that are written before anything happens."""
+from tests.artefacts.copies import ROWS, Copy, make_role, state, wait
 
 
 class Writer:
@@ -74,61 +59,6 @@ def _rows(copy: Copy) -> list[int]:
     return [int(line) for line in copy.sql("SELECT number FROM rows ORDER BY number").splitlines()]
 
 
-def _machine(copy: Copy, writer: str) -> PlayedMachine:
-    def here(command: Sequence[str], stdin: str) -> Done:
-        if command[-1] == "status":
-            done = copy.verb("status", writer)
-            return Done(code=done.returncode, out=done.stdout, err=done.stderr)
-        return run_here(command, stdin, copy.variables(writer) | {"PATH": f"{copy.folder}/scripts:/usr/bin:/bin"})
-
-    return PlayedMachine(answer=here)
-
-
-def _make_role(copy: Copy) -> str:
-    """The step that `up` runs once the copy is healthy."""
-    facts = {"container": "here", "user": "authentik", "database": "authentik", "role": "replicator"}
-    password = (copy.folder / "given" / "replication-password").read_text()
-    return replication_role.run(Given(facts=facts, secrets={"password": password}), _machine(copy, copy.host))
-
-
-def _state(copy: Copy, writer: str) -> CopyState:
-    return CopyState.read(_machine(copy, writer), "here")
-
-
-def _pair() -> contextlib.AbstractContextManager[tuple[Copy, Copy]]:
-    return pair({host: containers_of("authentik-db", host)["authentik-db"] for host in ("kscloud1", "monk")})
-
-
-@pytest.fixture
-def copies() -> Iterator[tuple[Copy, Copy]]:
-    with _pair() as both:
-        yield both
-
-
-@pytest.fixture(scope="module")
-def made() -> Iterator[tuple[Path, Path]]:
-    """What both keep after a first deployment: kscloud1 writes, monk follows; there is a table with rows."""
-    with _pair() as (kscloud1, monk):
-        kscloud1.up("kscloud1")
-        assert _make_role(kscloud1).endswith("is set")
-        kscloud1.sql("CREATE TABLE rows (number integer PRIMARY KEY)")
-        kscloud1.sql(f"INSERT INTO rows SELECT generate_series(1, {ROWS})")
-        monk.up("kscloud1")
-        wait(lambda: _state(monk, "kscloud1").behind("kscloud1") == 0, "monk to have everything")
-        kscloud1.stop()
-        monk.stop()
-        yield kscloud1.data, monk.data
-
-
-@pytest.fixture
-def running(copies: tuple[Copy, Copy], made: tuple[Path, Path]) -> tuple[Copy, Copy]:
-    """Both, as they go on after that."""
-    for copy, data in zip(copies, made, strict=True):
-        copy.take(data)
-        copy.up("kscloud1")
-    return copies
-
-
 def _hold_back(copy: Copy) -> None:
     """Nothing that is written from now on reaches the follower."""
     os.kill(int(copy.sql("SELECT pid FROM pg_stat_replication")), signal.SIGSTOP)
@@ -156,7 +86,7 @@ def test_killed_primary_promotion_refused_return_rejoin_and_a_switch_back_withou
     assert set(lost) <= set(before.confirmed) - set(shipped), "promotion lost a row that was there"
     assert len(lost) >= ROWS, "rows that were held back came across: the test proves nothing"
     assert kept == list(range(1, len(kept) + 1))
-    assert _state(monk, "monk").role == "primary"
+    assert state(monk, "monk").role == "primary"
     monk.sql("INSERT INTO rows VALUES (1000000)")
 
     said = kscloud1.refused("kscloud1")
@@ -166,15 +96,15 @@ def test_killed_primary_promotion_refused_return_rejoin_and_a_switch_back_withou
     assert "refused: this copy was a primary itself, and wrote what monk never got" in said
 
     kscloud1.set_aside()
-    assert "data.before lies beside it" in kscloud1.refused("kscloud1"), "it would have begun an empty database"
+    assert "docker.before lies beside it" in kscloud1.refused("kscloud1"), "it would have begun an empty database"
     kscloud1.up("monk")
-    wait(lambda: _state(kscloud1, "monk").behind("monk") == 0, "kscloud1 to have everything")
+    wait(lambda: state(kscloud1, "monk").behind("monk") == 0, "kscloud1 to have everything")
     assert _rows(kscloud1) == [*kept, 1000000]
 
     with Writer(monk) as planned:
         wait(lambda: len(planned.confirmed) >= ROWS, "rows to be written")
         assert "refused: monk still writes: stop it first" in kscloud1.verb("promote", "kscloud1", "0").stderr
-        place = str(_state(kscloud1, "monk").peers["monk"].place)
+        place = str(state(kscloud1, "monk").peers["monk"].place)
         monk.stop()
     promoted = kscloud1.verb("promote", "kscloud1", place)
     assert promoted.returncode == 0, promoted.stderr
@@ -188,8 +118,8 @@ def test_killed_primary_promotion_refused_return_rejoin_and_a_switch_back_withou
     assert "kscloud1 has all that this copy wrote: following it" in monk.log
     kscloud1.sql("INSERT INTO rows VALUES (2000000)")
     wait(lambda: _rows(monk) == _rows(kscloud1), "monk to have the last row")
-    state = _state(kscloud1, "kscloud1")
-    assert (state.role, state.timeline, state.slots) == ("primary", 3, {"monk": "reserved"})
+    now = state(kscloud1, "kscloud1")
+    assert (now.role, now.timeline, now.slots) == ("primary", 3, {"monk": "reserved"})
 
 
 def test_empty_standby_without_a_primary_makes_no_database_of_its_own(copies: tuple[Copy, Copy]) -> None:
@@ -205,7 +135,7 @@ def test_copy_that_could_not_be_ended_leaves_nothing_that_could_be_taken_for_one
     kscloud1, monk = running
     monk.stop()
     monk.set_aside()
-    half = monk.data.with_name("data.new")
+    half = monk.data.with_name("docker.new")
     half.mkdir()
     (half / "PG_VERSION").write_text("15\n")
     kscloud1.sql("ALTER ROLE replicator PASSWORD 'another'")
@@ -240,14 +170,14 @@ def test_fence_is_lifted_only_by_a_setting_said_out_loud(running: tuple[Copy, Co
 
 def test_promotion_that_lacks_something_is_refused_in_a_planned_switch(running: tuple[Copy, Copy]) -> None:
     kscloud1, monk = running
-    place = _state(monk, "kscloud1").peers["kscloud1"].place
+    place = state(monk, "kscloud1").peers["kscloud1"].place
     kscloud1.kill()
 
     refused = monk.verb("promote", "monk", str(place))
 
     assert refused.returncode == 1
     assert "refused: this copy has not got all that the old primary wrote" in refused.stderr
-    assert _state(monk, "kscloud1").role == "standby"
+    assert state(monk, "kscloud1").role == "standby"
 
 
 def test_replication_role_may_replicate_from_outside_and_nothing_else(running: tuple[Copy, Copy]) -> None:
@@ -265,7 +195,7 @@ def test_replication_role_may_replicate_from_outside_and_nothing_else(running: t
         kscloud1.sql("SELECT rolsuper, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = 'replicator'")
         == "f|f|f"
     )
-    assert _make_role(kscloud1).endswith("is as it should be")
+    assert make_role(kscloud1).endswith("is as it should be")
 
 
 def test_no_password_stands_where_others_can_read_it(running: tuple[Copy, Copy]) -> None:

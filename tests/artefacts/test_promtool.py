@@ -16,6 +16,7 @@ from toolchain import promtool, versions
 CONFIG = "/etc/prometheus/prometheus.yml"
 NODE = 'job="node",host="monk"'
 FIGURES = 'file="/textfile/bookstack/replication.prom"'
+COPIES = 'file="/textfile/authentik-db/postgresql.prom"'
 FULL = f'{{{NODE},mountpoint="/",fstype="ext4"}}'
 
 SAVED = f'{{{NODE},service="bookstack"}}'
@@ -94,6 +95,30 @@ def copied(*, stopped: int = 0) -> list[dict[str, str]]:
     return [series(f"wiki_copy_{name}{{{NODE}}}", f"{value}x600") for name, value in said.items()]
 
 
+def follower(*, streaming: int = 1, behind: str = "0x600", age: str = "0x600") -> list[dict[str, str]]:
+    """What a copy of the login's database says that follows another."""
+    said = {"is_replica": "1x600", "streaming": f"{streaming}x600", "last_replay_seconds": age}
+    said |= {"lag_bytes": behind} if streaming else {}
+    return [series(f"pg_replication_{name}{{{NODE}}}", values) for name, values in said.items()]
+
+
+def keeper(status: str, safe: str | None) -> list[dict[str, str]]:
+    """What the copy that writes says of the log that it keeps for monk."""
+    at = 'job="node",host="kscloud1",slot_name="monk"'
+    said = [series(f'pg_replication_slot_wal_status{{{at},wal_status="{status}"}}', "1x600")]
+    return [*said, series(f"pg_replication_slot_safe_wal_size_bytes{{{at}}}", safe)] if safe else said
+
+
+def writers(*, last_of_kscloud1: str) -> list[dict[str, str]]:
+    """What two copies say that both write; monk's is fresh."""
+    found = []
+    for host, modified in {"monk": "0+60x600", "kscloud1": last_of_kscloud1}.items():
+        at = f'job="node",host="{host}"'
+        found.append(series(f"pg_replication_is_replica{{{at}}}", "0x600"))
+        found.append(series(f"node_textfile_mtime_seconds{{{at},{COPIES}}}", modified))
+    return found
+
+
 @pytest.mark.parametrize(
     ("alert", "given", "minute"),
     [
@@ -129,6 +154,13 @@ def copied(*, stopped: int = 0) -> list[dict[str, str]]:
         ),
         ("WikiCopyOld", [*copied(), series(f"wiki_copy_success_timestamp_seconds{{{NODE}}}", "0x600")], 42),
         ("ReplicationUnknown", [series(f"node_textfile_mtime_seconds{{{NODE},{FIGURES}}}", "0x30")], 20),
+        ("StandbyNotStreaming", follower(streaming=0, age="0+60x600"), 11),
+        ("StandbyLost", keeper("lost", None), 2),
+        ("StandbyNearlyLost", keeper("extended", f"{2**30 - 1}x600"), 6),
+        ("StandbyNearlyLost", keeper("unreserved", "-16777216x600"), 6),
+        ("StandbyLate", follower(behind="9000+100x600", age="0+60x600"), 16),
+        ("StandbyUnknown", [series(f"node_textfile_mtime_seconds{{{NODE},{COPIES}}}", "0x30")], 20),
+        ("TwoWriters", writers(last_of_kscloud1="0+60x600"), 6),
         ("BackupTooOld", [series(f"kitestacks_backup_success_timestamp_seconds{SAVED}", "0x2300")], 2300),
         ("BackupFailed", [series(f"kitestacks_backup_failed{SAVED}", "1x30")], 12),
         ("BackupDamaged", [series(f"kitestacks_backup_check_failed{{{NODE}}}", "1x30")], 12),
@@ -170,6 +202,11 @@ def test_what_is_well_raises_none(tmp_path: Path) -> None:
         *replication(),
         *copied(),
         series(f"wiki_copy_success_timestamp_seconds{{{NODE}}}", "0+60x600"),
+        *follower(age="0+60x600"),
+        *keeper("reserved", f"{2**32}x600"),
+        series('pg_replication_is_replica{job="node",host="kscloud1"}', "0x600"),
+        series(f"node_textfile_mtime_seconds{{{NODE},{COPIES}}}", "0+60x600"),
+        series(f'node_textfile_mtime_seconds{{job="node",host="kscloud1",{COPIES}}}', "0+60x600"),
     ]
     well += [
         series(f"kitestacks_backup_success_timestamp_seconds{SAVED}", "0x600"),
@@ -179,6 +216,14 @@ def test_what_is_well_raises_none(tmp_path: Path) -> None:
         series(f"kitestacks_restore_proven_timestamp_seconds{SAVED}", "0x600"),
     ]
     fires(tmp_path, well, 590, set())
+
+
+def test_busy_follower_that_is_never_at_the_end_and_never_old_is_not_late(tmp_path: Path) -> None:
+    fires(tmp_path, follower(behind="90000x600", age="2x600"), 590, set())
+
+
+def test_what_a_stopped_copy_left_does_not_make_it_a_second_writer(tmp_path: Path) -> None:
+    fires(tmp_path, writers(last_of_kscloud1="0x600"), 6, set())
 
 
 def test_the_page_that_replications_alerts_name_is_in_the_runbook() -> None:
@@ -195,6 +240,8 @@ def test_the_page_that_replications_alerts_name_is_in_the_runbook() -> None:
     ]
     assert [alert.name for alert in named] == names
     assert "\n## Wiki replication stopped\n" in runbook
+    assert all("under Replication stopped." in alert.action for alert in alerts.COPIES)
+    assert "\n## Replication stopped\n" in runbook
 
 
 def test_a_full_memory_disk_is_no_full_disk(tmp_path: Path) -> None:

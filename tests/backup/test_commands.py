@@ -13,6 +13,7 @@ from components.proven import proven_restores, write_down
 from kitestacks import backup_command, backup_host, restore, restore_drill
 from kitestacks.__main__ import parser_of
 from kitestacks.exits import CommandError, Exit
+from tests.runbook_page import commands, pages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,6 +112,18 @@ def test_newer_data_is_said_with_the_way_out(docker: Docker, files: StackFiles) 
         run(files, "restore", "bookstack", "-s", "monk")
     assert refused.value.exit_code == Exit.POLICY
     assert "--overwrite" in refused.value.way_out
+
+
+def test_lines_of_the_runbook_show_what_would_change_and_bring_it_back(docker: Docker, files: StackFiles) -> None:
+    typed = "python3 -m kitestacks restore "
+    lines = [line for text in pages().values() for line in commands(text) if line.startswith(typed)]
+
+    for line in lines:
+        docker.answers("forgejo: brought back\n")
+        assert run(files, *line.split()[3:]) == Exit.OK
+
+    container = "-H unix:///var/run/docker.sock exec -i backup python3 -m components.backup_runner restore all"
+    assert docker.said == [f"{container} --dry-run", f"{container} --overwrite"]
 
 
 def test_dry_run_and_snapshot_are_passed_on(docker: Docker, files: StackFiles) -> None:

@@ -14,6 +14,7 @@ import yaml
 
 from rehearsal.daemon import Daemon
 from rehearsal.sites import wait_until_answering
+from tests.host_setup.asked import section
 from tests.runbook_page import commands, needs_the_real_thing, pages
 from tests.stack_files import PREFIX, ROOT
 
@@ -28,22 +29,23 @@ SERVICES = (
 )
 """What the page's commands name, and what they need."""
 ELSEWHERE = {
-    "make rehearsal": "tests/engine/test_rehearsal_command.py",
-    "make deploy": "tests/engine/test_deploy.py",
-    "make drill FAULT=": "tests/rehearsal/test_drill.py",
-    "make runbook": "tests/test_runbook.py",
-    "make sites": "tests/test_sites_command.py",
-    "make doctor": "tests/test_command.py",
-    "make toolchain": "tests/test_toolchain.py",
-    "python3 -m kitestacks toolchain": "tests/test_toolchain.py",
-    "python3 -m kitestacks database": "tests/artefacts/test_pg_standby.py",
-    "python3 -m kitestacks kit open": "tests/engine/test_kit.py",
-    "python3 -m kitestacks restore": "tests/backup/test_commands.py",
-    "source activate": "tests/test_toolchain.py",
-    "source rehearsal/activate": "tests/engine/test_rehearsal_command.py",
-    "pulumi up -s kscloud1 --replace": "tests/host_setup",
+    "make rehearsal": ("tests/engine/test_rehearsal_command.py", '"kitestacks", "rehearsal"'),
+    "make deploy": ("tests/deploying/test_host.py", 'parser_of("deploy")'),
+    "make drill FAULT=": ("tests/rehearsal/test_drill.py", "faults.known()"),
+    "make runbook": ("tests/test_runbook.py", 'parser_of("runbook")'),
+    "make sites": ("tests/test_sites_command.py", 'parser_of("sites")'),
+    "make doctor": ("tests/test_command.py", '"kitestacks", "doctor"'),
+    "make toolchain": ("tests/test_toolchain.py", "m.main(['toolchain'"),
+    "source activate": ("tests/test_toolchain.py", "source {checkout.root}/activate"),
+    "python3 -m kitestacks toolchain --from-source": ("tests/test_toolchain.py", 'run("--from-source"'),
+    "python3 -m kitestacks database": ("tests/artefacts/test_pg_runbook.py", "python3 -m kitestacks database "),
+    "python3 -m kitestacks kit open": ("tests/engine/test_kit.py", '_run("open"'),
+    "python3 -m kitestacks restore": ("tests/backup/test_commands.py", "python3 -m kitestacks restore "),
 }
-"""Commands that other tests type, by what they begin with."""
+"""Commands that other tests type: what they begin with, and where and how that test has them."""
+SHELL = "source rehearsal/activate"
+REPLACING = "pulumi up -s kscloud1 --replace"
+LOGIN = "pulumi login"
 MENTIONS = {"pulumi up", "pulumi preview", "docker logs", "docker rm -f", "for monk lost"}
 """Words of a program in a sentence, without what would make a command of them."""
 BEGIN_ANEW = "Lost state or passphrase"
@@ -56,14 +58,14 @@ _PYTHON = (
 def typed(title: str) -> list[str]:
     """What a page tells to type and this file plays, in order."""
     found = [each for each in commands(pages()[title]) if each not in MENTIONS and not needs_the_real_thing(each)]
-    return [each for each in found if not each.startswith(tuple(ELSEWHERE))]
+    return [each for each in found if not each.startswith((*ELSEWHERE, SHELL, REPLACING, LOGIN))]
 
 
 def test_commands_that_other_tests_type_have_those_tests() -> None:
     everything = [command for title in pages() for command in commands(pages()[title])]
 
-    for beginning, where in ELSEWHERE.items():
-        assert (ROOT / where).exists()
+    for beginning, (file, how) in ELSEWHERE.items():
+        assert how in (ROOT / file).read_text(), beginning
         assert any(command.startswith(beginning) for command in everything), beginning
 
 
@@ -72,6 +74,65 @@ def test_marks_are_few_and_each_is_needed() -> None:
     marked = {command for command in everything if needs_the_real_thing(command)}
 
     assert 0 < len(marked) <= len(everything) / 4
+
+
+@pytest.mark.engine
+def test_shell_that_the_page_practises_in_plans_the_rehearsed_hosts_and_is_left_again(lab: Lab) -> None:
+    for stack in ("kscloud1", "monk"):
+        lab.up(stack)
+    plan = "pulumi preview -s monk --expect-no-changes"
+    done = subprocess.run(
+        [
+            "bash",
+            "-c",
+            f"{SHELL} && {plan} && kitestacks_deactivate && echo left: ${{PULUMI_BACKEND_URL-no rehearsal}}",
+        ],
+        cwd=ROOT,
+        env=os.environ | {"KITESTACKS_REHEARSAL": str(lab.twin.state)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("left: no rehearsal\n")
+
+
+@pytest.mark.engine
+def test_what_pages_replace_is_there_under_the_name_that_they_type(lab: Lab) -> None:
+    lab.files.edit("kscloud1", "host.setup", section())
+    lab.render()
+    lab.make_stack("kscloud1")
+    lab.up("kscloud1")
+    lines = {line for title in pages() for line in commands(pages()[title]) if line.startswith(REPLACING)}
+    assert lines
+
+    for line in lines:
+        _, *words = shlex.split(line)
+        done = lab.pulumi(*words, "--yes", "--skip-preview")
+        assert done.status == 0, done.output
+        assert "1 replaced" in done.output, line
+
+
+@pytest.mark.engine
+def test_state_on_the_own_disk_is_logged_in_to_by_the_line_of_its_page(lab: Lab, tmp_path: Path) -> None:
+    (line,) = (each for each in commands(pages()["No engine or plugin"]) if each.startswith(LOGIN))
+    (tmp_path / "kitestacks-state").mkdir()
+    own = {"HOME": str(tmp_path), "PULUMI_HOME": str(tmp_path / "pulumi"), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    path = {"PATH": f"{lab.tools.engine.parent}:{os.environ['PATH']}"}
+
+    done = subprocess.run(
+        ["bash", "-c", f"{line} && pulumi whoami --verbose"],
+        env=path | own,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert f"file://{tmp_path}/kitestacks-state" in done.stdout
 
 
 class Shell:
@@ -87,7 +148,12 @@ class Shell:
         for file in lab.twin.project.glob("Pulumi.*.yaml"):
             (folder / file.name).write_text(file.read_text())
         git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.com"]
-        for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "as deployed"]):
+        others = str(folder / ".git" / "others.git")
+        for words in (
+            *(["init", "-q", "-b", "main"], ["add", "."], ["commit", "-qm", "as deployed"]),
+            *(["clone", "-q", "--bare", ".", others], ["remote", "add", "origin", others], ["fetch", "-q"]),
+            ["branch", "-q", "-u", "origin/main"],
+        ):
             subprocess.run([*git, *words], cwd=folder, check=True)
 
     def type(self, command: str, given: str = "") -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from components.services.authentik_db import hba
+from components.services.authentik_db import FIGURES, hba
 from components.services.authentik_db.standby import SCRIPT
 from tests.recorder import foundation_outputs, run_program
 from tests.services.plans import containers_of, environment, plan
@@ -15,15 +15,18 @@ from tests.services.plans import files as files_of
 if TYPE_CHECKING:
     from tests.stack_files import StackFiles
 
+HEALTH = SCRIPT.replace("copy.sh", "health.sh")
+
 
 @pytest.mark.parametrize(("host", "root"), [("kscloud1", "/opt/kitestacks"), ("monk", "/home/kite/kitestacks-live")])
 def test_stands_on_both_hosts_with_the_folder_of_version_18(host: str, root: str) -> None:
     (database,) = containers_of("authentik-db", host).values()
 
     assert database.inputs["image"].startswith("postgres:18.")
-    (mount,) = database.inputs["mounts"]
-    assert mount["target"] == "/var/lib/postgresql"
-    assert mount["source"] == f"{root}/docker/authentik-db"
+    assert {mount["target"]: mount["source"] for mount in database.inputs["mounts"]} == {
+        "/var/lib/postgresql": f"{root}/docker/authentik-db",
+        "/figures": f"{root}/docker/{FIGURES}",
+    }
     assert database.inputs["user"] == "999:999"
 
 
@@ -34,7 +37,8 @@ def test_copies_start_by_their_own_script_which_knows_who_writes_and_where_the_o
 
         assert database.inputs["entrypoints"] == ["sh", SCRIPT, "start"]
         assert files_of(database)[SCRIPT].startswith("#!/bin/sh")
-        assert database.inputs["healthcheck"]["tests"] == ["CMD", "sh", SCRIPT, "healthy"]
+        assert database.inputs["healthcheck"]["tests"] == ["CMD", "sh", HEALTH, "/figures"]
+        assert files_of(database)[HEALTH].endswith('exec sh "$beside/copy.sh" healthy\n')
         assert (told["DATABASE_HOST"], told["DATABASE_WRITER"], told["DATABASE_FENCED"]) == (host, "kscloud1", "yes")
         assert told["DATABASE_PEERS"] == f"{other}={other}:5432"
         assert {"host": other, "ip": {"kscloud1": "100.64.0.2", "monk": "100.64.0.1"}[other]} in database.inputs[
@@ -78,7 +82,10 @@ def test_alone_it_is_started_by_its_image(files: StackFiles) -> None:
     database = run_program("kscloud1", files.folder).containers()["authentik-db"]
 
     assert not database.inputs.get("entrypoints")
-    assert database.inputs["command"] == ["postgres", "-c", "max_connections=500"]
+    assert [mount["target"] for mount in database.inputs["mounts"]] == ["/var/lib/postgresql"], "it has no replication"
+    assert database.inputs["healthcheck"]["tests"][1] == "pg_isready"
+    # A copy that is gone has left its slot, for which the log would be kept until the disk is full.
+    assert database.inputs["command"] == ["postgres", "-c", "max_connections=500", "-c", "max_slot_wal_keep_size=4GB"]
     assert [port["external"] for port in database.inputs["ports"]] == [5432], "monk's Authentik needs it"
 
 

@@ -110,7 +110,7 @@ DEMANDS = [
     ),
     mount("authentik-db", "PostgreSQL 18 keeps its data below the version", "/var/lib/postgresql"),
     mount("litellm-db", "PostgreSQL 18 keeps its data below the version", "/var/lib/postgresql"),
-    health("authentik-db", "asked by its own script", "copy.sh healthy"),
+    health("authentik-db", "asked by its own script", "health.sh"),
     Demand(
         "authentik-db",
         "asked for the right database",

@@ -10,7 +10,8 @@ from pydantic import Field
 from components.backup import Backup, Dump, Engine
 from components.databases import POSTGRES_OWNER, POSTGRES_PORT, DatabaseArgs, postgres
 from components.folders import DataFolder
-from components.host import File
+from components.host import File, Mount
+from components.metrics import LEFT_FOR_PROMETHEUS
 from components.model import ServiceSettings, StateClass
 from components.needs import Need
 from components.secrets import Secret
@@ -31,6 +32,11 @@ DATABASE = "authentik"
 """Name of the database and of its one user."""
 REPLICATOR = "replicator"
 """The role that followers log in as; it may replicate, and nothing else."""
+FIGURES = f"{LEFT_FOR_PROMETHEUS}/{DATABASE_SERVICE}"
+"""Where below the data root a copy leaves what it says of its replication."""
+_FIGURES_INSIDE = "/figures"
+_SHARE = SCRIPT.rpartition("/")[0]
+_HEALTH = f"{_SHARE}/health.sh"
 _HBA = "/etc/kitestacks/pg_hba.conf"
 _PASSWORD = "/run/secrets/replication-password"  # noqa: S105 - a path
 _MOST_CONNECTIONS = 500
@@ -63,7 +69,7 @@ class AuthentikDb(Service):
 
     Creates: the container `authentik-db`, its data folder, and where it writes the steps that keep the passwords of its
     user and of the replication role true. Where several hosts have it, `copy.sh` starts each: it copies, follows,
-    promotes, or refuses to be a second writer.
+    promotes, or refuses to be a second writer; and its health check leaves figures of the replication for Prometheus.
     Leaves out: any decision to promote. Two hosts can't tell a dead peer from a cut line, so a person decides.
 
     Its port is published on the host's Tailscale address only where another host needs it. There is no TLS inside:
@@ -81,7 +87,10 @@ class AuthentikDb(Service):
     adopts = {
         "password": ("POSTGRES_PASSWORD",),
     }
-    folders = (DataFolder(path="authentik-db", owner=POSTGRES_OWNER),)
+    folders = (
+        DataFolder(path="authentik-db", owner=POSTGRES_OWNER),
+        DataFolder(path=FIGURES, owner=POSTGRES_OWNER, mode="0755"),
+    )
 
     @classmethod
     def needs(cls, fleet: Fleet) -> tuple[Need, ...]:
@@ -103,8 +112,6 @@ class AuthentikDb(Service):
         is_one_of_several = len(copies) > 1
         if is_one_of_several:
             check_promotion(args.fleet, self.physical(name), self)
-        options = ["-c", f"max_connections={_MOST_CONNECTIONS}"]
-        options += _replication_options() if is_one_of_several else []
         ready = postgres(
             self,
             name,
@@ -115,10 +122,11 @@ class AuthentikDb(Service):
                 folder=name,
                 password=self.secret("password"),
                 networks=(name,),
-                options=options,
+                options=_options(is_one_of_several=is_one_of_several),
                 entrypoint=["sh", SCRIPT, "start"] if is_one_of_several else (),
                 env=self._environment() if is_one_of_several else {},
-                health=["sh", SCRIPT, "healthy"] if is_one_of_several else (),
+                health=["sh", _HEALTH, _FIGURES_INSIDE] if is_one_of_several else (),
+                mounts=[Mount(source=self.data(FIGURES), target=_FIGURES_INSIDE)] if is_one_of_several else (),
                 files=self._files() if is_one_of_several else {},
                 follows=not writes,
                 hosts=self._others(),
@@ -152,8 +160,9 @@ class AuthentikDb(Service):
         }
 
     def _files(self) -> dict[str, File]:
+        scripts = (Path(__file__).with_name(name) for name in ("copy.sh", "health.sh", "figures.sql"))
         return {
-            SCRIPT: File(content=Path(__file__).with_name("copy.sh").read_text("utf-8")),
+            **{f"{_SHARE}/{script.name}": File(content=script.read_text("utf-8")) for script in scripts},
             _HBA: File(content=hba(sorted(self._others().values()))),
             _PASSWORD: File(content=self.secret("replication-password"), private=True),
         }
@@ -176,12 +185,14 @@ def hba(peers: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _replication_options() -> list[str]:
+def _options(*, is_one_of_several: bool) -> list[str]:
+    """What the server is told; alone, it still does not keep log without end for a copy that is no longer there."""
     options = {
-        "hba_file": _HBA,
+        "max_connections": str(_MOST_CONNECTIONS),
+        **({"hba_file": _HBA} if is_one_of_several else {}),
         "max_slot_wal_keep_size": _KEPT_FOR_FOLLOWERS,
         # What a former primary needs of the new one before it has its own slot there.
-        "wal_keep_size": "256MB",
+        **({"wal_keep_size": "256MB"} if is_one_of_several else {}),
     }
     return [part for key, value in options.items() for part in ("-c", f"{key}={value}")]
 

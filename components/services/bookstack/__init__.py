@@ -17,9 +17,7 @@ from components.model import ServiceSettings, StateClass
 from components.needs import Need
 from components.secrets import Secret
 from components.service import Service, Tile
-from components.services.bookstack.copy import SCRIPT
-from components.services.bookstack.read_only import PATH
-from components.services.bookstack.replication import FIGURES, SERVICE_NAME, Pair
+from components.services.bookstack.replication import COPY_SCRIPT, FIGURES, PRIMARY, SERVICE_NAME, Pair
 from components.types import Duration, ImageRef, Memory, duration_seconds
 
 if TYPE_CHECKING:
@@ -160,7 +158,7 @@ class Bookstack(Service):
         }
         more: dict[str, dict[str, Any]] = {
             "ring": {},
-            "read-only": {"insisted": is_forced(PATH)},
+            "read-only": {"insisted": is_forced(PRIMARY)},
             "copy": {"copier": self.physical(f"{name}-copy")},
         }
         return self.step(
@@ -182,7 +180,7 @@ class Bookstack(Service):
             f"{name}-copy",
             ContainerArgs(
                 image=settings.database_image,
-                entrypoint=["bash", SCRIPT, "loop"],
+                entrypoint=["bash", COPY_SCRIPT, "loop"],
                 env={
                     "SOURCE": fleet.private_address(pair.first),
                     "SOURCE_PORT": str(MARIADB_PORT),
@@ -196,11 +194,11 @@ class Bookstack(Service):
                     "LOCK": "/tmp/copy.lock",  # noqa: S108 - inside the container
                 },
                 files={
-                    SCRIPT: File(content=script),
+                    COPY_SCRIPT: File(content=script),
                     word: File(content=self.secret("replication-password"), private=True),
                 },
                 mounts=[Mount(source=self.data(FIGURES), target="/figures")],
-                health=["bash", SCRIPT, "healthy"],
+                health=["bash", COPY_SCRIPT, "healthy"],
                 memory="128MiB",
                 user=MARIADB_OWNER,
                 networks=(name,),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from components.machine import StepError
 from components.services.bookstack.member import Member, Wiki
+from components.services.bookstack.replication import COPY_SCRIPT
 
 if TYPE_CHECKING:
     from components.machine import Machine
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 COPIER = "copier"
 """The account that puts copies in place; it may touch the wiki's database and the copier's own."""
-SCRIPT = "/etc/kitestacks/copy.sh"
-"""Where `copy.sh` lies in its container."""
 _WRITTEN, _SILENT, _EMPTY = 3, 4, 5
 """What `copy.sh` ends with."""
 _OWN = ("kitestacks_new", "kitestacks_old", "kitestacks_written", "kitestacks_copy")
@@ -40,7 +39,7 @@ def run(given: Given, machine: Machine) -> str:
     if member.first:
         return f"may be copied by {member.peer}"
     _let_copier_in(member)
-    done = machine.execute(given.facts["copier"], ("bash", SCRIPT, "once"))
+    done = machine.execute(given.facts["copier"], ("bash", COPY_SCRIPT, "once"))
     said = (done.err.strip() or "no word of why").splitlines()[-1]
     if done.code == 0:
         return said

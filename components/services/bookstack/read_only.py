@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 from components.force import FORCE
 from components.machine import StepError
 from components.services.bookstack.member import Member, Wiki
+from components.services.bookstack.replication import PRIMARY
 
 if TYPE_CHECKING:
     from components.machine import Machine
     from components.step_program import Given
 
-PATH = "services.bookstack.site.primary"
-"""The setting that makes another host the writer; its guard is lifted by this name."""
 _OPEN, _CLOSED = "SET GLOBAL read_only = 0", "SET GLOBAL read_only = 1"
 
 
@@ -66,7 +65,7 @@ def _has_everything(member: Member, other: Wiki | None, *, insisted: bool) -> No
     if not insisted:
         raise StepError(
             f"{member.peer} does not answer, so nobody knows whether this host has all that was written there: bring "
-            f"it back, or insist once with {FORCE}={PATH}"
+            f"it back, or insist once with {FORCE}={PRIMARY}"
         )
 
 

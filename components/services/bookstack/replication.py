@@ -30,6 +30,10 @@ FIGURES = f"{LEFT_FOR_PROMETHEUS}/{SERVICE_NAME}"
 _FIGURES_INSIDE = "/figures"
 _HEALTH = "/etc/kitestacks/health.sh"
 _ASKS = "/run/secrets/replication-password"
+COPY_SCRIPT = "/etc/kitestacks/copy.sh"
+"""Where `copy.sh` lies in its container."""
+PRIMARY = "services.bookstack.site.primary"
+"""The setting that makes another host the writer; the guard of a writer that may lack something is lifted by it."""
 WAYS = {"ring", "read-only", "copy"}
 """What `data` says for it."""
 
