@@ -15,6 +15,8 @@ from components.model import ServiceSettings, StateClass
 from components.needs import Need
 from components.secrets import Secret
 from components.service import Service, Tile
+from components.services.bookstack.pictures import CONTAINER as CARRIER
+from components.services.bookstack.pictures import SYNC_FOLDERS, SYNC_PORT, Pictures
 from components.services.bookstack.replication import FIGURES, SERVICE_NAME, Ring
 from components.types import ImageRef, Memory
 
@@ -39,6 +41,11 @@ class BookstackSettings(ServiceSettings):
 
     database_image: ImageRef
     database_memory: Memory = "512MiB"
+    sync_image: ImageRef | None = Field(
+        default=None,
+        description="Syncthing, which carries pictures to the other host; needed where a program carries `data`.",
+    )
+    sync_memory: Memory = "256MiB"
     login: Literal["authentik", "password"] = Field(
         default="authentik", description="password: only the wiki's own accounts log in, for when Authentik is gone."
     )
@@ -48,8 +55,9 @@ class Bookstack(Service):
     """The wiki, with its database.
 
     Creates: the containers `bookstack` and `bookstack-db`, the step that closes the account that BookStack ships and,
-    with `data: ring`, the step that lets two hosts' databases follow each other.
-    Leaves out: outgoing mail, which people set up in BookStack; the way of uploaded files to another host.
+    with `data: ring`, the step that lets two hosts' databases follow each other, and the container `bookstack-sync`,
+    which carries what people upload.
+    Leaves out: outgoing mail, which people set up in BookStack.
 
     Whoever may enter the site may write; the admins' group runs the wiki. Every host's copy gets the same secrets, so
     the same database opens on each. Without a login at Authentik, the wiki's own accounts log in.
@@ -75,6 +83,7 @@ class Bookstack(Service):
             purpose="the wiki's own administrator, for when Authentik is gone", typed=True, shared=True
         ),
         "replication-password": Secret(purpose="lets each host's database follow the other's", fixed=True, shared=True),
+        "sync-seed": Secret(purpose="makes the key by which each host's Syncthing is known", key=True, shared=True),
     }
     adopts = {
         "app-key": ("APP_KEY",),
@@ -93,13 +102,20 @@ class Bookstack(Service):
         DataFolder(path="bookstack", owner=f"{OWNER}:{OWNER}"),
         DataFolder(path="bookstack-db", owner=MARIADB_OWNER),
         DataFolder(path=FIGURES, owner=MARIADB_OWNER, mode="0755"),
+        *SYNC_FOLDERS,
     )
 
     @classmethod
     def needs(cls, fleet: Fleet) -> tuple[Need, ...]:
-        if not Ring.of(fleet):
-            return ()
-        return (Need(service=SERVICE_NAME, port=MARIADB_PORT, reason="each database follows the other", on_each=True),)
+        reasons = {
+            MARIADB_PORT: "each database follows the other" if Ring.of(fleet) else "",
+            SYNC_PORT: "pictures are carried across" if Pictures.of(fleet) else "",
+        }
+        return tuple(
+            Need(service=SERVICE_NAME, port=port, reason=reason, on_each=True)
+            for port, reason in reasons.items()
+            if reason
+        )
 
     def create(self, name: str, args: ServiceArgs) -> Mapping[str, pulumi.Input[str]]:
         settings: BookstackSettings = args.settings
@@ -115,7 +131,7 @@ class Bookstack(Service):
                 password=self.secret("database-password"),
                 root_password=self.secret("database-root-password"),
                 networks=(name,),
-                ports={port: port for port in args.fleet.ports_for_others(name)},
+                ports={MARIADB_PORT: MARIADB_PORT} if ring else {},
                 **(ring.told(args.fleet.here, self.data(FIGURES)) if ring else {}),
             ),
         )
@@ -123,7 +139,14 @@ class Bookstack(Service):
             database.append(self._join(name, ring, database))
         container = self.container(name, self._wiki(name, settings), after=database)
         self._first_admin([container])
+        self._carry(settings)
         return {"container": container.name}
+
+    def _carry(self, settings: BookstackSettings) -> None:
+        pictures = Pictures.of(self.args.fleet)
+        if pictures and settings.sync_image:
+            host, root, seed = self.args.host.name, self.args.host.settings.data, self.secret("sync-seed")
+            self.container(CARRIER, pictures.container(host, settings.sync_image, settings.sync_memory, seed, root))
 
     def _join(self, name: str, ring: Ring, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
         """Before the wiki starts, so that it never migrates an old copy; and again when its image is another."""
