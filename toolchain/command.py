@@ -26,6 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--caddy", action="store_true", help="also build Caddy, for the rehearsal's images")
     parser.add_argument("--promtool", action="store_true", help="also build promtool, for the tests of the monitoring")
     parser.add_argument("--restic", action="store_true", help="also build restic and rest-server, for those of backups")
+    parser.add_argument("--syncthing", action="store_true", help="also build Syncthing, for those of pictures")
     parser.add_argument("--json", action="store_true", help="print the record as JSON")
 
 
@@ -41,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
         (args.promtool, toolchain.promtool.PROMTOOL),
         (args.restic, toolchain.restic.RESTIC),
         (args.restic, toolchain.restic.REST_SERVER),
+        (args.syncthing, toolchain.syncthing.SYNCTHING),
     ):
         if wanted:
             program.ensure(console)
