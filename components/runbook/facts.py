@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from components.edge.promises import Kind
 from components.secrets import GIVEN
+from components.services.bookstack.pictures import Pictures
 from components.services.bookstack.replication import Ring
 from components.services.cloudflared import Cloudflared
 from components.settings import service_class
@@ -69,6 +70,7 @@ class Facts:
         shared_site: A site on several hosts, to ask who answers; empty without one.
         owners: What only the owner can bring along, as the key of an encrypted value and its stack.
         wiki_ring: The two hosts whose wikis follow each other, if any do.
+        pictures: The hosts between which the wiki's pictures are carried, if they are.
         fixed: The secrets that encrypt data, and can't be made anew, as `<service>.<name>`.
     """
 
@@ -79,6 +81,7 @@ class Facts:
     shared_site: str
     owners: tuple[tuple[str, str], ...]
     wiki_ring: Ring | None
+    pictures: Pictures | None
     fixed: tuple[str, ...]
 
     @property
@@ -119,6 +122,7 @@ def facts_of(fleet: Fleet) -> Facts:
         shared_site=shared[0] if shared else "",
         owners=tuple(each for host in reversed(ordered) for each in _owners(host, fleet.stacks[host])),
         wiki_ring=Ring.of(fleet),
+        pictures=Pictures.of(fleet),
         fixed=tuple(
             dict.fromkeys(
                 f"{name}.{key}"

@@ -22,8 +22,8 @@ start() {
 
 healthy() {
     curl -fsS -m 3 -o /dev/null "http://$STGUIADDRESS/rest/noauth/health" || exit 1
-    curl -fsS -m 3 -o "$1/figures" "http://$STGUIADDRESS/metrics" || exit 0
-    grep -E '^(# (HELP|TYPE) )?syncthing_(connections_active|model_folder_(state|summary))[ {]' "$1/figures" \
+    curl -fsS -m 3 -o "$1/pictures.all" "http://$STGUIADDRESS/metrics" || exit 0
+    grep -E '^(# (HELP|TYPE) )?syncthing_(connections_active|model_folder_(state|summary))[ {]' "$1/pictures.all" \
         >"$1/pictures.prom.new"
     mv "$1/pictures.prom.new" "$1/pictures.prom"
 }
