@@ -39,6 +39,8 @@ LIMIT = 120
 """Seconds that anything may take."""
 _SEED = {"secret:bookstack.sync-seed": "shared-bookstack.sync-seed"}
 _FOLDERS = "bookstack-folders"
+_OF_THE_IMAGE = {"STGUIADDRESS": "0.0.0.0:8384", "STHOMEDIR": "/var/syncthing/config", "HOME": "/var/syncthing"}
+"""What the image's own environment says (`syncthing/syncthing:Dockerfile`)."""
 
 
 @cache
@@ -202,8 +204,8 @@ class Side:
 
     @property
     def _environment(self) -> dict[str, str]:
-        given = {key: self._here(value) for key, value in environment(self.container).items()}
-        return {"PATH": f"{self.folder.parent}:/usr/bin:/bin", "HOME": str(self.folder), **given}
+        given = (_OF_THE_IMAGE | environment(self.container)).items()
+        return {"PATH": f"{self.folder.parent}:/usr/bin:/bin"} | {key: self._here(value) for key, value in given}
 
     def _words(self, words: list[str]) -> list[str]:
         return [self._here(word) for word in words]

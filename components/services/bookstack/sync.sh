@@ -17,6 +17,8 @@ start() {
     cp /run/secrets/sync-key.pem "$settings/key.pem"
     mkdir -p /var/syncthing/index
     umask 022
+    # The image's one folder for settings and index, which is refused beside two.
+    unset STHOMEDIR
     exec syncthing serve --no-browser --config="$settings" --data=/var/syncthing/index
 }
 
