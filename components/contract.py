@@ -19,6 +19,7 @@ from components.errors import Problem, ProgramError
 from components.login import LOGIN_SERVICE, ProxyLogin
 from components.secrets import GIVEN
 from components.services.authentik_db.rules import DATABASE_RULES
+from components.services.bookstack.rules import PICTURE_RULES
 from components.settings import service_class
 from components.tailnet.check import policy_problems
 
@@ -263,5 +264,6 @@ RULES = (
     backup_plan.problems,
     *SHARING_RULES,
     *DATABASE_RULES,
+    *PICTURE_RULES,
     _tailnet_holds,
 )

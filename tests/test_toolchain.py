@@ -515,6 +515,19 @@ def test_restic_and_its_server_are_built_in_the_versions_of_the_images(checkout:
         assert any(image in file.read_text() for file in pins), "another version is tested than runs"
 
 
+def test_syncthing_is_built_with_its_version_and_with_every_way_to_listen(checkout: Checkout) -> None:
+    log = put_go(checkout)
+    script = (
+        "from kitestacks.console import Console; from toolchain import syncthing; "
+        "print(syncthing.SYNCTHING.ensure(Console()))"
+    )
+
+    assert checkout.python(script) == str(checkout.engine.with_name("syncthing"))
+    said = log.read_text()
+    assert f"-X github.com/syncthing/syncthing/lib/build.Version={versions.SYNCTHING_MODULE[1]}" in said
+    assert "noquic" not in said, "that nothing listens on UDP would be proven of another program"
+
+
 def test_broken_record_is_no_record(checkout: Checkout) -> None:
     checkout.fill_mirror()
     checkout.works("--mirror", str(checkout.mirror))

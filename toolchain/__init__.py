@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from kitestacks import paths
 from kitestacks.exits import CommandError, Exit
-from toolchain import caddy, docker_provider, engine, fetch, files, promtool, restic, versions
+from toolchain import caddy, docker_provider, engine, fetch, files, promtool, restic, syncthing, versions
 from toolchain.files import BIN, FOLDER, HOME, UnavailableError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Ways = dict[str, Callable[[], Path]]
 
-__all__ = ["Toolchain", "caddy", "ensure", "find", "promtool", "restic"]
+__all__ = ["Toolchain", "caddy", "ensure", "find", "promtool", "restic", "syncthing"]
 
 PARALLEL = 32
 """Resource operations at a time. Most of an update is waiting for health checks, so it is far above the core count."""

@@ -1,4 +1,4 @@
-"""Programs that are built from one Go module each when they are wanted, and kept: Caddy, promtool, restic."""
+"""Programs that are built from one Go module each when they are wanted, and kept, as Caddy and restic."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class BuiltProgram:
         module: Its Go module.
         version: The pinned version.
         package: The program's package below the module; empty: the module's own.
-        symbol: The linker symbol below the module that takes the version, if one does.
+        symbol: What follows the module in the name of the linker symbol that takes the version, if one does.
         tags: Go build tags.
         expect: How long it takes on two cores, in words.
         variable: Names another version; nothing else does.
@@ -72,7 +72,7 @@ class BuiltProgram:
                 expect=self.expect,
                 flags=(
                     *(("-tags", self.tags) if self.tags else ()),
-                    *gobuild.linker(f"-X {self.module}.{self.symbol}={version}" if self.symbol else ""),
+                    *gobuild.linker(f"-X {self.module}{self.symbol}={version}" if self.symbol else ""),
                 ),
             )
         except files.UnavailableError as reason:

@@ -11,7 +11,7 @@ CADDY = BuiltProgram(
     module=_MODULE,
     version=_VERSION,
     package="cmd/caddy",
-    symbol="CustomVersion",
+    symbol=".CustomVersion",
     expect="about 2 min on two cores",
     variable="KITESTACKS_CADDY_VERSION",
 )

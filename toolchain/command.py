@@ -28,6 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--restic", action="store_true", help="also build restic and what goes with it, for those of backups"
     )
+    parser.add_argument("--syncthing", action="store_true", help="also build Syncthing, for those of pictures")
     parser.add_argument("--json", action="store_true", help="print the record as JSON")
 
 
@@ -44,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
         (args.restic, toolchain.restic.RESTIC),
         (args.restic, toolchain.restic.REST_SERVER),
         (args.restic, toolchain.restic.SUPERCRONIC),
+        (args.syncthing, toolchain.syncthing.SYNCTHING),
     ):
         if wanted:
             program.ensure(console)

@@ -52,6 +52,9 @@ REST_SERVER_MODULE = ("github.com/restic/rest-server", "v0.14.0")
 SUPERCRONIC_MODULE = ("github.com/aptible/supercronic", "v0.2.48")
 """The scheduler in the image `kitestacks/backup`."""
 
+
+SYNCTHING_MODULE = ("github.com/syncthing/syncthing", "v1.30.0")
+
 KNOWN_GOOD = {
     "pulumi": "0942c46cf07ab929267d41e8c6fabc7f4cb27d38faa23beb482be19eefe3e3d4",
     "pulumi-resource-docker": "e13cd562e0217aa15be144b6a7cdcbd136e61a7da645b004ce5eedb7f51473be",

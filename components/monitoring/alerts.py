@@ -215,6 +215,43 @@ COPIES = (
         f"timeline; then database rejoin for it. {_LOGINS_RUNBOOK}",
     ),
 )
+_PICTURES_RUNBOOK = "The runbook goes on under Wiki pictures missing."
+_FOLDER_ERROR = 8
+"""The state of a folder that Syncthing does not touch (`syncthing/syncthing:lib/model/folderstate.go`)."""
+PICTURES = (
+    Alert(
+        name="PicturesStopped",
+        expression=f"syncthing_model_folder_state == {_FOLDER_ERROR}",
+        lasting="5m",
+        severity="critical",
+        summary="The wiki's folder {{ $labels.folder }} on {{ $labels.host }} is not what it was: it is not carried",
+        action=f"A disk that is not mounted looks like this; nothing was deleted. {_PICTURES_RUNBOOK}",
+    ),
+    Alert(
+        name="PicturesCutOff",
+        expression="syncthing_connections_active == 0",
+        lasting="30m",
+        severity="warning",
+        summary="The wiki's pictures on {{ $labels.host }} get to no other host",
+        action=f"It goes on by itself when the other one answers: docker ps there, then Tailscale. {_PICTURES_RUNBOOK}",
+    ),
+    Alert(
+        name="PicturesLate",
+        expression='sum by (host, folder) (syncthing_model_folder_summary{scope="need",type=~"files|deleted"}) > 0',
+        lasting="30m",
+        severity="warning",
+        summary="{{ $labels.host }} lacks {{ $value }} changes of the wiki's folder {{ $labels.folder }}",
+        action=f"docker logs bookstack-sync says which file, and why: a full disk, mostly. {_PICTURES_RUNBOOK}",
+    ),
+    Alert(
+        name="PicturesUnknown",
+        expression='time() - node_textfile_mtime_seconds{file=~".*/pictures.prom"} > 600',
+        lasting="5m",
+        severity="warning",
+        summary="What carries the wiki's pictures on {{ $labels.host }} has said nothing for ten minutes",
+        action="bookstack-sync does not run, or is sick: docker restart bookstack-sync",
+    ),
+)
 EDGE = (
     Alert(
         name="LoginFailing",
@@ -288,6 +325,7 @@ GROUPS = {
     "services": SERVICES,
     "replication": REPLICATION,
     "copies": COPIES,
+    "pictures": PICTURES,
     "edge": EDGE,
     "backups": BACKUPS,
 }

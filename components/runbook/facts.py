@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from components.edge.promises import Kind
 from components.secrets import GIVEN
+from components.services.bookstack.pictures import Pictures
 from components.services.bookstack.replication import Pair
 from components.services.cloudflared import Cloudflared
 from components.settings import service_class
@@ -68,6 +69,7 @@ class Facts:
         shared_site: A site on several hosts, to ask who answers; empty without one.
         owners: What only the owner can bring along, as the key of an encrypted value and its stack.
         wiki_pair: The two hosts between which the wiki's data goes by itself, if any do.
+        pictures: The hosts between which the wiki's pictures are carried, if they are.
         fixed: The secrets that encrypt data, and can't be made anew, as `<service>.<name>`.
     """
 
@@ -78,6 +80,7 @@ class Facts:
     shared_site: str
     owners: tuple[tuple[str, str], ...]
     wiki_pair: Pair | None
+    pictures: Pictures | None
     fixed: tuple[str, ...]
 
     @property
@@ -118,6 +121,7 @@ def facts_of(fleet: Fleet) -> Facts:
         shared_site=shared[0] if shared else "",
         owners=tuple(each for host in reversed(ordered) for each in _owners(host, fleet.stacks[host])),
         wiki_pair=Pair.of(fleet),
+        pictures=Pictures.of(fleet),
         fixed=tuple(
             dict.fromkeys(
                 f"{name}.{key}"

@@ -31,6 +31,7 @@ _PORTS = {
     "karakeep-app/karakeep-chrome": (9222,),
     "getmeili/meilisearch": (7700,),
     "restic/rest-server": (8000,),
+    "syncthing/syncthing": (22000,),
 }
 """Ports of images whose service declares none for them; any other listens on 80."""
 

@@ -17,6 +17,7 @@ CONFIG = "/etc/prometheus/prometheus.yml"
 NODE = 'job="node",host="monk"'
 FIGURES = 'file="/textfile/bookstack/replication.prom"'
 COPIES = 'file="/textfile/authentik-db/postgresql.prom"'
+CARRIED = 'file="/textfile/bookstack-sync/pictures.prom"'
 FULL = f'{{{NODE},mountpoint="/",fstype="ext4"}}'
 
 SAVED = f'{{{NODE},service="bookstack"}}'
@@ -119,6 +120,19 @@ def writers(*, last_of_kscloud1: str) -> list[dict[str, str]]:
     return found
 
 
+def pictures(*, state: int = 0, connections: int = 3, lacking: int = 0) -> list[dict[str, str]]:
+    """What one side says of the wiki's pictures."""
+    lacks = f'{NODE},folder="uploads",scope="need"'
+    said = {
+        f'model_folder_state{{{NODE},folder="uploads"}}': state,
+        f'connections_active{{{NODE},device="O7PK75V"}}': connections,
+        f'model_folder_summary{{{lacks},type="files"}}': lacking,
+        f'model_folder_summary{{{lacks},type="deleted"}}': 0,
+        f'model_folder_summary{{{NODE},folder="uploads",scope="global",type="files"}}': 900,
+    }
+    return [series(f"syncthing_{name}", f"{value}x600") for name, value in said.items()]
+
+
 @pytest.mark.parametrize(
     ("alert", "given", "minute"),
     [
@@ -161,6 +175,10 @@ def writers(*, last_of_kscloud1: str) -> list[dict[str, str]]:
         ("StandbyLate", follower(behind="9000+100x600", age="0+60x600"), 16),
         ("StandbyUnknown", [series(f"node_textfile_mtime_seconds{{{NODE},{COPIES}}}", "0x30")], 20),
         ("TwoWriters", writers(last_of_kscloud1="0+60x600"), 6),
+        ("PicturesStopped", pictures(state=8), 6),
+        ("PicturesCutOff", pictures(connections=0), 31),
+        ("PicturesLate", pictures(lacking=1), 31),
+        ("PicturesUnknown", [series(f"node_textfile_mtime_seconds{{{NODE},{CARRIED}}}", "0x30")], 20),
         ("BackupTooOld", [series(f"kitestacks_backup_success_timestamp_seconds{SAVED}", "0x2300")], 2300),
         ("BackupFailed", [series(f"kitestacks_backup_failed{SAVED}", "1x30")], 12),
         ("BackupDamaged", [series(f"kitestacks_backup_check_failed{{{NODE}}}", "1x30")], 12),
@@ -207,6 +225,8 @@ def test_what_is_well_raises_none(tmp_path: Path) -> None:
         series('pg_replication_is_replica{job="node",host="kscloud1"}', "0x600"),
         series(f"node_textfile_mtime_seconds{{{NODE},{COPIES}}}", "0+60x600"),
         series(f'node_textfile_mtime_seconds{{job="node",host="kscloud1",{COPIES}}}', "0+60x600"),
+        series(f"node_textfile_mtime_seconds{{{NODE},{CARRIED}}}", "0+60x600"),
+        *pictures(),
     ]
     well += [
         series(f"kitestacks_backup_success_timestamp_seconds{SAVED}", "0x600"),
@@ -242,6 +262,14 @@ def test_the_page_that_replications_alerts_name_is_in_the_runbook() -> None:
     assert "\n## Wiki replication stopped\n" in runbook
     assert all("under Replication stopped." in alert.action for alert in alerts.COPIES)
     assert "\n## Replication stopped\n" in runbook
+
+
+def test_the_page_that_the_pictures_alerts_name_is_in_the_runbook() -> None:
+    runbook = (Path(alerts.__file__).parents[2] / "RUNBOOK.md").read_text()
+
+    named = [alert.name for alert in alerts.PICTURES if "under Wiki pictures missing" in alert.action]
+    assert named == ["PicturesStopped", "PicturesCutOff", "PicturesLate"]
+    assert "\n## Wiki pictures missing\n" in runbook
 
 
 def test_a_full_memory_disk_is_no_full_disk(tmp_path: Path) -> None:

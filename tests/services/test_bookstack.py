@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -11,6 +12,8 @@ from components.errors import ProgramError
 from components.login import OidcClient
 from components.model import StateClass
 from components.services.bookstack import Bookstack
+from components.services.bookstack.device import Device
+from components.services.bookstack.pictures import Pictures
 from components.services.bookstack.replication import Pair
 from tests.recorder import foundation_outputs, run_program
 from tests.services.plans import containers_in, containers_of, environment, plan, plan_with
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from tests.stack_files import StackFiles
 
 WIKI = containers_of("bookstack", "monk")["bookstack"]
+CARRIER = containers_of("bookstack", "monk")["bookstack-sync"]
+SEED = "shared-bookstack.sync-seed"
 DATABASE = containers_of("bookstack", "monk")["bookstack-db"]
 
 
@@ -236,6 +241,107 @@ def test_copies_are_made_on_the_host_that_is_not_the_primary_before_the_wiki_sta
         database = containers_in(run, "bookstack")["bookstack-db"]
         assert "--log-bin" not in database.inputs["command"], "nothing is followed"
         assert "bookstack-copy" in run.recorder.of_type("Container")["bookstack-container"].dependencies
+
+
+def test_pictures_are_carried_where_a_program_carries_the_data(files: StackFiles) -> None:
+    fleet = files.fleet("monk")
+
+    pictures = Pictures.of(fleet)
+
+    assert pictures
+    assert (pictures.hosts, pictures.first) == ({"kscloud1": "100.64.0.2", "monk": "100.64.0.1"}, "monk")
+    for host in ("monk", "kscloud1"):
+        files.edit(host, "services.bookstack.data", "manual")
+    assert Pictures.of(files.fleet("monk")) is None
+
+
+def _xml(settings: str) -> ET.Element:
+    return ET.fromstring(settings)  # noqa: S314 - rendered by the program under test
+
+
+@pytest.mark.parametrize(
+    ("way", "types"),
+    [("ring", ("sendreceive", "sendreceive")), ("read-only", ("sendonly", "receiveonly"))],
+)
+def test_primary_alone_sends_where_the_other_side_is_not_written(way: str, types: tuple[str, str]) -> None:
+    pictures = Pictures(hosts={"kscloud1": "100.64.0.2", "monk": "100.64.0.1"}, first="monk", way=way)
+
+    for host, wanted in zip(("monk", "kscloud1"), types, strict=True):
+        folders = _xml(pictures.settings(host, "seed")).findall("folder")
+        assert [folder.get("id") for folder in folders] == ["uploads", "images", "files", "themes"]
+        assert {folder.get("type") for folder in folders} == {wanted}
+
+
+def test_each_side_names_the_other_and_dials_it_at_its_private_address() -> None:
+    devices = {host: Device.of(host, SEED).id for host in ("monk", "kscloud1")}
+    settings = _xml(texts(CARRIER)["/etc/kitestacks/sync.xml"])
+
+    assert {each.get("id"): each.findtext("address") for each in settings.findall("device")} == {
+        devices["monk"]: None,
+        devices["kscloud1"]: "tcp://100.64.0.2:22000",
+    }
+    assert [each.text for each in settings.iter("listenAddress")] == ["tcp4://0.0.0.0:22000"]
+
+
+def test_key_is_made_from_the_shared_secret_and_is_a_private_file_alone() -> None:
+    device = Device.of("monk", SEED)
+
+    assert device == Device.of("monk", SEED), "a plan would differ each time"
+    assert len({device.id, Device.of("kscloud1", SEED).id, Device.of("monk", "other").id}) == 3
+    assert texts(CARRIER)["/run/secrets/sync-key.pem"] == device.key
+    assert texts(CARRIER)["/etc/kitestacks/sync-certificate.pem"] == device.certificate
+    shown = {key: value for key, value in CARRIER.inputs.items() if key != "uploads"}
+    assert "PRIVATE" not in str(shown)
+    assert "uploads" in CARRIER.secrets
+    assert Bookstack.secrets["sync-seed"].shared
+
+
+def test_id_is_the_one_that_syncthing_shows_for_the_certificate() -> None:
+    """What `syncthing device-id` of 2.1.3 said of this very certificate."""
+    assert Device.of("monk", "seed").id == "ZOMSA4X-SRQ4NGX-SL7ZAIF-5KICGLD-ZW4KHZK-2677L7A-3JU4IBM-KBHMYQA"
+
+
+def test_carrier_sees_the_uploads_and_nothing_else_of_the_wiki() -> None:
+    data = "/home/kite/kitestacks-live/docker"
+    sources = {mount["target"]: mount["source"] for mount in CARRIER.inputs["mounts"]}
+
+    assert {target for target in sources if target.startswith("/wiki")} == {
+        f"/wiki/{folder}" for folder in ("uploads", "images", "files", "themes")
+    }
+    assert sources["/wiki/uploads"] == f"{data}/bookstack/www/uploads"
+    assert CARRIER.inputs["capabilities"]["adds"] == []
+    assert [each["name"] for each in CARRIER.inputs["networksAdvanced"]] == ["kitestacks-bookstack-sync"]
+
+
+def test_carriers_of_both_hosts_reach_each_other_and_nobody_else(files: StackFiles) -> None:
+    run = run_program("kscloud1", files.folder)
+
+    policy = json.loads(run.recorder.of_type("Acl")["tailnet-policy"].inputs["acl"])
+    ways = {(grant["src"][0], grant["dst"][0]) for grant in policy["grants"] if "tcp:22000" in grant["ip"]}
+    assert ways == {("tag:monk", "tag:kscloud1"), ("tag:kscloud1", "tag:monk")}
+    assert [port["internal"] for port in DATABASE.inputs["ports"]] == [3306]
+    assert [port["internal"] for port in CARRIER.inputs["ports"]] == [22000]
+
+
+def test_without_a_program_that_carries_the_data_there_is_no_carrier(files: StackFiles) -> None:
+    for host in ("monk", "kscloud1"):
+        files.edit(host, "services.bookstack.data", "manual").edit(host, "services.bookstack.sync-image", None)
+
+    run = run_program("monk", files.folder, references={"kscloud1": foundation_outputs("monk", "kscloud1")})
+
+    assert "bookstack-sync" not in run.containers()
+
+
+def test_carrier_is_asked_for_on_each_host_that_lacks_it(files: StackFiles) -> None:
+    for host in ("monk", "kscloud1"):
+        files.edit(host, "services.bookstack.sync-image", None)
+
+    said = _refused(files)
+
+    rule = "must be there: with `data: ring` Syncthing carries the pictures between the hosts"
+    way_out = "(add `sync-image: syncthing/syncthing:2.1.3`)"
+    assert f"  services.bookstack.sync-image: {rule} {way_out}" in said
+    assert f"Pulumi.monk.yaml: services.bookstack.sync-image: {rule} {way_out}" in said
 
 
 def _refused(files: StackFiles) -> str:

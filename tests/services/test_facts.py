@@ -208,6 +208,26 @@ DEMANDS = [
         "the image's own check, within ours",
         lambda known: "healthcheck.sh --connect --innodb_initialized" in files(known)["/etc/kitestacks/health.sh"],
     ),
+    env("bookstack-sync", "the image opens its interface to the network", STGUIADDRESS="127.0.0.1:8384"),
+    Demand(
+        "bookstack-sync",
+        "one address, no discovery, no relay",
+        lambda known: all(
+            line in files(known)["/etc/kitestacks/sync.xml"]
+            for line in (
+                "<listenAddress>tcp4://0.0.0.0:22000</listenAddress>",
+                "<globalAnnounceEnabled>false<",
+                "<localAnnounceEnabled>false<",
+                "<relaysEnabled>false<",
+                "<natEnabled>false<",
+            )
+        ),
+    ),
+    private("bookstack-sync", "who has the key is the host", "/run/secrets/sync-key.pem"),
+    mount("bookstack-sync", "the image's volume", "/var/syncthing"),
+    Demand(
+        "bookstack-sync", "owners are not carried: the wiki's user", lambda known: known.inputs["user"] == "1000:1000"
+    ),
     health("osticket-db", "the image's own check", "healthcheck.sh", "--connect", "--innodb_initialized"),
     env("osticket-db", "version steps", MARIADB_AUTO_UPGRADE="1"),
     secret_environment(

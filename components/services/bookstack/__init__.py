@@ -17,6 +17,8 @@ from components.model import ServiceSettings, StateClass
 from components.needs import Need
 from components.secrets import Secret
 from components.service import Service, Tile
+from components.services.bookstack.pictures import CONTAINER as CARRIER
+from components.services.bookstack.pictures import SYNC_FOLDERS, SYNC_PORT, Pictures
 from components.services.bookstack.replication import COPY_SCRIPT, FIGURES, PRIMARY, SERVICE_NAME, Pair
 from components.types import Duration, ImageRef, Memory, duration_seconds
 
@@ -47,6 +49,11 @@ class BookstackSettings(ServiceSettings):
     database_image: ImageRef
     database_memory: Memory = "512MiB"
     copy_every: Duration = Field(default="15m", description="Time between two copies, with `data: copy`.")
+    sync_image: ImageRef | None = Field(
+        default=None,
+        description="Syncthing, which carries pictures to the other host; needed where a program carries `data`.",
+    )
+    sync_memory: Memory = "256MiB"
     login: Literal["authentik", "password"] = Field(
         default="authentik", description="password: only the wiki's own accounts log in, for when Authentik is gone."
     )
@@ -57,8 +64,9 @@ class Bookstack(Service):
 
     Creates: the containers `bookstack` and `bookstack-db`, the step that closes the account that BookStack ships and,
     with `data: ring` or `read-only`, the step that lets one host's database follow the other's, or with `data: copy`
-    the container `bookstack-copy` on the host that is not the primary, and the step that makes the first copy.
-    Leaves out: outgoing mail, which people set up in BookStack; the way of uploaded files to another host.
+    the container `bookstack-copy` on the host that is not the primary, and the step that makes the first copy. With
+    each of these also the container `bookstack-sync`, which carries what people upload.
+    Leaves out: outgoing mail, which people set up in BookStack.
 
     Whoever may enter the site may write; the admins' group runs the wiki. Every host's copy gets the same secrets, so
     the same database opens on each. Without a login at Authentik, the wiki's own accounts log in.
@@ -84,6 +92,7 @@ class Bookstack(Service):
             purpose="the wiki's own administrator, for when Authentik is gone", typed=True, shared=True
         ),
         "replication-password": Secret(purpose="lets each host's database follow the other's", fixed=True, shared=True),
+        "sync-seed": Secret(purpose="makes the key by which each host's Syncthing is known", key=True, shared=True),
     }
     adopts = {
         "app-key": ("APP_KEY",),
@@ -102,14 +111,21 @@ class Bookstack(Service):
         DataFolder(path="bookstack", owner=f"{OWNER}:{OWNER}"),
         DataFolder(path="bookstack-db", owner=MARIADB_OWNER),
         DataFolder(path=FIGURES, owner=MARIADB_OWNER, mode="0755"),
+        *SYNC_FOLDERS,
     )
 
     @classmethod
     def needs(cls, fleet: Fleet) -> tuple[Need, ...]:
         pair = Pair.of(fleet)
-        if not pair:
-            return ()
-        return (Need(service=SERVICE_NAME, port=MARIADB_PORT, reason=_REASONS[pair.way], on_each=True),)
+        reasons = {
+            MARIADB_PORT: _REASONS[pair.way] if pair else "",
+            SYNC_PORT: "pictures are carried across" if Pictures.of(fleet) else "",
+        }
+        return tuple(
+            Need(service=SERVICE_NAME, port=port, reason=reason, on_each=True)
+            for port, reason in reasons.items()
+            if reason
+        )
 
     def create(self, name: str, args: ServiceArgs) -> Mapping[str, pulumi.Input[str]]:
         settings: BookstackSettings = args.settings
@@ -125,7 +141,7 @@ class Bookstack(Service):
                 password=self.secret("database-password"),
                 root_password=self.secret("database-root-password"),
                 networks=(name,),
-                ports={port: port for port in args.fleet.ports_for_others(name)},
+                ports={MARIADB_PORT: MARIADB_PORT} if pair else {},
                 **(self._told(pair) if pair and pair.way != "copy" else {}),
             ),
         )
@@ -135,6 +151,7 @@ class Bookstack(Service):
             database.append(self._join(name, pair, after))
         container = self.container(name, self._wiki(name, settings), after=database)
         self._first_admin([container])
+        self._carry(settings)
         return {"container": container.name}
 
     def _told(self, pair: Pair) -> dict[str, Any]:
@@ -142,6 +159,12 @@ class Bookstack(Service):
         address = fleet.private_address(pair.peer(fleet.here))
         password = self.secret("replication-password")
         return pair.told(fleet.here, figures=self.data(FIGURES), peer=(address, MARIADB_PORT), password=password)
+
+    def _carry(self, settings: BookstackSettings) -> None:
+        pictures = Pictures.of(self.args.fleet)
+        if pictures and settings.sync_image:
+            host, root, seed = self.args.host.name, self.args.host.settings.data, self.secret("sync-seed")
+            self.container(CARRIER, pictures.container(host, settings.sync_image, settings.sync_memory, seed, root))
 
     def _join(self, name: str, pair: Pair, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
         """Before the wiki starts, so that it never migrates an old copy; and again when its image is another."""
