@@ -10,20 +10,23 @@ import json
 import os
 import shutil
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from components.backup_runner import dumps
-from components.backup_runner.containers import docker, of_service
+from components.backup_runner import canary, description, dumps
+from components.backup_runner.containers import docker, programs_of
+from components.backup_runner.marks import CANARY_FILE
 from components.backup_runner.plan import BackupError
-from components.backup_runner.save import CANARY, MANIFEST, dumps_anew
+from components.backup_runner.save import MANIFEST, dumps_anew
+from components.backup_runner.servers import follows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from components.backup_runner.plan import Database, Plan
+    from components.backup_runner.description import Described
+    from components.backup_runner.plan import Plan
     from components.backup_runner.repository import Repository
 
 _SHOWN = 5
@@ -32,23 +35,48 @@ _SHOWN = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Fetched:
-    """A snapshot beside the live data, whose dumps are whole.
+    """A snapshot beside the live data, whose dumps are whole and whose folders hold its canary.
 
     Attributes:
         snapshot: Its short id.
         moment: When it was made, in seconds.
         data: What stands for the data root.
+        folder: Where its dumps and the description of its containers lie.
         files: How many files it has.
         canary: The word that was written just before it was made.
+        folders: The folders that were saved, by their path below the data root.
+        not_alone: Why its app is not started in a drill; empty: it is.
         dumps: Its dumps, each with its file.
     """
 
     snapshot: str
     moment: float
     data: Path
+    folder: Path
     files: int
     canary: str
+    folders: list[str]
+    not_alone: str
     dumps: list[tuple[dumps.Dumped, Path]]
+
+    @property
+    def containers(self) -> list[Described]:
+        """The containers of its service.
+
+        Raises:
+            BackupError: it does not tell of them.
+        """
+        return description.read(self.folder)
+
+    def find_canaries(self) -> None:
+        """Sees that each folder holds the canary.
+
+        Raises:
+            BackupError: one holds none, or an older one.
+        """
+        canary.find_file(self.folder, "of the dumps", self.canary)
+        for name in self.folders:
+            canary.find_file(self.data / name, name, self.canary)
 
 
 @dataclass
@@ -69,40 +97,50 @@ def fetched(plan: Plan, repository: Repository, service: str, host: str, snapsho
     """Fetches a snapshot, the newest if none is named, and takes it away again in the end.
 
     Raises:
-        BackupError: there is none, it can't be read, or a dump in it is not what was saved.
+        BackupError: there is none, it can't be read, or something in it is not what was saved.
     """
-    plan.kept(service)
     known = repository.snapshots(host, service)
     found = [each for each in known if each["id"].startswith(snapshot)]
     if not found:
         raise BackupError(f"no snapshot {snapshot or 'at all'} of {service} on {host}")
     chosen = found[-1]
-    scratch = dumps_anew(plan.own / "scratch" / service)
+    scratch = dumps_anew(plan.scratch / service)
     try:
         files = repository.bring(chosen["id"], scratch)
-        data = scratch / plan.data.relative_to("/")
-        folder = data / plan.dumps(service).relative_to(plan.data)
-        canary, found_dumps = _manifest(folder, chosen["short_id"])
-        moment = datetime.fromisoformat(chosen["time"]).astimezone(UTC).timestamp()
-        yield Fetched(
-            snapshot=chosen["short_id"],
-            moment=moment,
-            data=data,
-            files=files,
-            canary=canary,
-            dumps=found_dumps,
-        )
+        folder = scratch / _dumps_of(chosen, service).relative_to("/")
+        new = _read(chosen, folder, files)
+        new.find_canaries()
+        yield new
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _manifest(folder: Path, snapshot: str) -> tuple[str, list[tuple[dumps.Dumped, Path]]]:
-    """The canary, and the dumps, each of which is there, whole and the one that was saved."""
+def _dumps_of(snapshot: Mapping[str, Any], service: str) -> Path:
+    """Where the host that made it has its dumps: among the paths that were saved."""
+    for path in map(Path, snapshot["paths"]):
+        if path.parts[-3:] == ("backup", "dumps", service):
+            return path
+    raise BackupError(f"snapshot {snapshot['short_id']} was not made by this program: it has no dumps of {service}")
+
+
+def _read(snapshot: Mapping[str, Any], folder: Path, files: int) -> Fetched:
+    """What it says of itself, and its dumps, each of which is there, whole and the one that was saved."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
-        return manifest[CANARY], [_whole(dumps.Dumped(**each), folder) for each in manifest["dumps"]]
-    except (FileNotFoundError, KeyError, ValueError) as error:
-        raise BackupError(f"snapshot {snapshot} was not made by this program, or is not whole: {error}") from None
+        return Fetched(
+            snapshot=snapshot["short_id"],
+            moment=datetime.fromisoformat(snapshot["time"]).astimezone(UTC).timestamp(),
+            data=folder.parents[2],
+            folder=folder,
+            files=files,
+            canary=manifest["canary"],
+            folders=manifest["folders"],
+            not_alone=manifest["not_alone"],
+            dumps=[_whole(dumps.Dumped(**each), folder) for each in manifest["dumps"]],
+        )
+    except (FileNotFoundError, KeyError, TypeError, ValueError) as error:
+        why = f"was not made by this program, or is not whole: {error}"
+        raise BackupError(f"snapshot {snapshot['short_id']} {why}") from None
 
 
 def _whole(dumped: dumps.Dumped, folder: Path) -> tuple[dumps.Dumped, Path]:
@@ -121,47 +159,78 @@ def changes(plan: Plan, service: str, new: Fetched) -> Changes:
             _compare(plan.data / name, new.data / name, new.moment, found)
         else:
             found.lines.append(f"folder {plan.data / name}: not in this backup, and stays as it is")
-    live = {each.container: each for each in plan.kept(service).databases}
-    for dumped, file in new.dumps:
-        _compare_database(plan, live.get(dumped.container), dumped, file, found)
+    for dumped, file in _here(plan, service, new):
+        _compare_database(plan, dumped, file, found)
     return found
 
 
-def restore(plan: Plan, service: str, new: Fetched) -> Path:
+def restore(plan: Plan, service: str, new: Fetched, *, both_sides: bool) -> Path:
     """Puts a fetched snapshot in the place of what is live; returns the folder that holds what was there.
 
     Programs are stopped, databases replaced, folders exchanged, programs started.
 
+    Args:
+        plan: The host's.
+        service: Which.
+        new: Its snapshot.
+        both_sides: A database that another one follows may be replaced on both sides.
+
     Raises:
-        BackupError: a database refuses its dump; folders are not touched then.
+        BackupError: a database can't be written here, or refuses its dump, or what came back is not what was saved;
+            folders are not touched then.
     """
+    here = _here(plan, service, new)
+    for dumped, _ in here:
+        _refuse_followed(dumped, both_sides=both_sides)
     before = plan.own / "before" / f"{service}-{time.strftime('%Y%m%d-%H%M%S')}"
     before.mkdir(mode=0o700, parents=True)
-    running = of_service(plan, service)
+    running = programs_of(plan, service)
     if running:
         docker("stop", *running)
     try:
-        for dumped, file in new.dumps:
+        for dumped, file in here:
             if dumped.engine != "sqlite":
-                _aside(plan, service, dumped, before)
+                _aside(plan, dumped, before)
                 dumps.replace(dumped, file)
         for name in plan.kept(service).folders:
             if (new.data / name).is_dir():
                 _exchange(plan.data / name, new.data / name, before / name)
-        for dumped, file in new.dumps:
+        for dumped, file in here:
             if dumped.engine == "sqlite":
-                dumps.put_sqlite(plan, dumped, file)
+                dumps.put_sqlite(plan.data, dumped, file)
     finally:
         if running:
             docker("start", *running)
     return before
 
 
-def _aside(plan: Plan, service: str, dumped: dumps.Dumped, before: Path) -> None:
+def _here(plan: Plan, service: str, new: Fetched) -> list[tuple[dumps.Dumped, Path]]:
+    """Its dumps with the containers in which their databases live on this host."""
+    live = {(each.engine, each.database): each.container for each in plan.kept(service).databases}
+    for dumped, _ in new.dumps:
+        if (dumped.engine, dumped.database) not in live:
+            what = f"{dumped.engine} database {dumped.database} of {dumped.container}"
+            raise BackupError(f"the backup has the {what}, which the plan of this host does not know")
+    return [(replace(each, container=live[each.engine, each.database]), file) for each, file in new.dumps]
+
+
+def _refuse_followed(dumped: dumps.Dumped, *, both_sides: bool) -> None:
+    """A copy can't be written; in a ring the other side would be replaced as well, under the feet of its app."""
+    if dumped.engine == "sqlite" or not follows(dumped.source):
+        return
+    if dumped.engine == "postgres":
+        raise BackupError(f"{dumped.container} follows another host's database: restore on the host that writes")
+    if not both_sides:
+        raise BackupError(
+            f"{dumped.container} is one side of a ring: what is brought back here replaces the other side's as well. "
+            "Stop the service's app on the other host, then say --both-sides, then start it there again"
+        )
+
+
+def _aside(plan: Plan, dumped: dumps.Dumped, before: Path) -> None:
     """Keeps what a database holds now; one that does not answer has nothing to be kept."""
-    database = next(each for each in plan.kept(service).databases if each.container == dumped.container)
     with contextlib.suppress(BackupError):
-        dumps.make(plan, database, before)
+        dumps.make(plan, dumped.source, before)
 
 
 def _exchange(live: Path, new: Path, before: Path) -> None:
@@ -194,22 +263,20 @@ def _compare(live: Path, new: Path, moment: float, found: Changes) -> None:
 
 
 def _tree(folder: Path) -> dict[str, tuple[int, float]]:
-    """Every file below a folder with its size and moment; SQLite's own helpers are none."""
+    """Every file below a folder with its size and moment; SQLite's own helpers and the canary are none."""
     found: dict[str, tuple[int, float]] = {}
     for place, _, names in os.walk(folder):
         for name in names:
-            if not name.endswith(("-wal", "-shm", "-journal")):
+            if not name.endswith(("-wal", "-shm", "-journal", CANARY_FILE)):
                 facts = Path(place, name).lstat()
                 found[str(Path(place, name).relative_to(folder))] = (facts.st_size, facts.st_mtime)
     return found
 
 
-def _compare_database(plan: Plan, live: Database | None, dumped: dumps.Dumped, file: Path, found: Changes) -> None:
-    if live is None:
-        raise BackupError(f"the backup has a database of {dumped.container}, which the plan of this host does not know")
+def _compare_database(plan: Plan, dumped: dumps.Dumped, file: Path, found: Changes) -> None:
     now = dumps_anew(file.parent / "now")
     try:
-        same = dumps.make(plan, live, now).digest == dumped.digest
+        same = dumps.make(plan, dumped.source, now).digest == dumped.digest
     except BackupError as error:
         found.lines.append(f"database of {dumped.container}: does not answer and is made anew ({error})")
         return

@@ -19,6 +19,7 @@ FIGURES = 'file="/textfile/bookstack/replication.prom"'
 FULL = f'{{{NODE},mountpoint="/",fstype="ext4"}}'
 
 SAVED = f'{{{NODE},service="bookstack"}}'
+PROVEN = f'{{{NODE},service="bookstack",saved_host="monk"}}'
 
 
 def check(*arguments: str | Path, cwd: Path) -> str:
@@ -119,7 +120,7 @@ def replication(*, stopped: int = 0, connected: int = 1, lag: int = 0) -> list[d
         ("BackupTooOld", [series(f"kitestacks_backup_success_timestamp_seconds{SAVED}", "0x2300")], 2300),
         ("BackupFailed", [series(f"kitestacks_backup_failed{SAVED}", "1x30")], 12),
         ("BackupDamaged", [series(f"kitestacks_backup_check_failed{{{NODE}}}", "1x30")], 12),
-        ("RestoreDrillFailed", [series(f"kitestacks_restore_drill_failed{SAVED}", "1x30")], 12),
+        ("RestoreDrillFailed", [series(f"kitestacks_restore_drill_failed{PROVEN}", "1x30")], 12),
         ("TunnelDown", [series('cloudflared_tunnel_ha_connections{host="monk",container="cloudflared"}', "0x30")], 4),
     ],
 )
@@ -133,7 +134,7 @@ def test_a_fault_raises_its_alert_and_no_other(
     ("alert", "figure", "days"),
     [
         ("BackupUnchecked", f"kitestacks_backup_check_success_timestamp_seconds{{{NODE}}}", 15),
-        ("RestoreNotProven", f"kitestacks_restore_proven_timestamp_seconds{SAVED}", 45),
+        ("RestoreNotProven", f"kitestacks_restore_proven_timestamp_seconds{PROVEN}", 45),
     ],
 )
 def test_what_was_long_not_done_raises_its_alert(tmp_path: Path, alert: str, figure: str, days: int) -> None:
@@ -160,8 +161,8 @@ def test_what_is_well_raises_none(tmp_path: Path) -> None:
         series(f"kitestacks_backup_success_timestamp_seconds{SAVED}", "0x600"),
         series(f"kitestacks_backup_failed{SAVED}", "0x600"),
         series(f"kitestacks_backup_check_failed{{{NODE}}}", "0x600"),
-        series(f"kitestacks_restore_drill_failed{SAVED}", "0x600"),
-        series(f"kitestacks_restore_proven_timestamp_seconds{SAVED}", "0x600"),
+        series(f"kitestacks_restore_drill_failed{PROVEN}", "0x600"),
+        series(f"kitestacks_restore_proven_timestamp_seconds{PROVEN}", "0x600"),
     ]
     fires(tmp_path, well, 590, set())
 
