@@ -15,9 +15,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.backup_runner.bring_back import changes, fetched, restore
+from components.backup_runner.bring_back import Followed, changes, here, restore
 from components.backup_runner.containers import docker
 from components.backup_runner.drill import prove
+from components.backup_runner.fetched import fetched
 from components.backup_runner.notes import Notes
 from components.backup_runner.plan import BackupError, Plan
 from components.backup_runner.repository import Repository
@@ -100,9 +101,16 @@ def _prove_each(plan: Plan, source: Repository, host: str, services: list[str]) 
 
 def _restore(plan: Plan, args: argparse.Namespace) -> int:
     with _opened(plan, args) as source:
-        services = sorted(plan.services) if args.service == "all" else [args.service]
-        results = [_restore_one(plan, source, service, args) for service in services]
-    return max(results)
+        if args.service != "all":
+            return _restore_one(plan, source, args.service, args)
+        failed = 0
+        for service in sorted(plan.services):
+            try:
+                _restore_one(plan, source, service, args)
+            except BackupError as error:
+                failed = 1
+                _say(f"{service}: NOT brought back: {error}")
+        return failed
 
 
 @contextlib.contextmanager
@@ -116,10 +124,13 @@ def _opened(plan: Plan, args: argparse.Namespace) -> Iterator[Repository]:
 
 def _restore_one(plan: Plan, source: Repository, service: str, args: argparse.Namespace) -> int:
     plan.kept(service)
-    with fetched(plan, source, service, args.of or plan.host, args.snapshot) as new:
+    # With all of a host, what the other host has by itself is not thrown back to last night.
+    alone = Followed.LEAVE if args.service == "all" or args.dry_run else Followed.REFUSE
+    with fetched(plan, source, service, args.of or plan.host, args.snapshot) as whole:
+        new, left = here(plan, service, whole, Followed.REPLACE if args.both_sides else alone)
         found = changes(plan, service, new)
         _say(f"{service}: snapshot {new.snapshot} would be brought back:")
-        for line in found.lines:
+        for line in [*left, *found.lines]:
             _say(f"  {line}")
         for line in found.lost:
             _say(f"  NEWER: {line}")
@@ -128,7 +139,7 @@ def _restore_one(plan: Plan, source: Repository, service: str, args: argparse.Na
             return 0
         if found.lost and not args.overwrite:
             raise BackupError(f"{service} holds what the backup does not: " + "; ".join(found.lost))
-        before = restore(plan, service, new, both_sides=args.both_sides)
+        before = restore(plan, service, new)
     _say(f"{service}: brought back; what was there before is in {before}")
     return 0
 

@@ -6,77 +6,36 @@ Needed for that is room for the service's data a second time; nothing is ever ha
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import time
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from components.backup_runner import canary, description, dumps
+from components.backup_runner import dumps
 from components.backup_runner.containers import docker, programs_of
 from components.backup_runner.marks import CANARY_FILE
 from components.backup_runner.plan import BackupError
-from components.backup_runner.save import MANIFEST, dumps_anew
+from components.backup_runner.save import dumps_anew
 from components.backup_runner.servers import follows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from components.backup_runner.description import Described
+    from components.backup_runner.fetched import Fetched
     from components.backup_runner.plan import Plan
-    from components.backup_runner.repository import Repository
 
 _SHOWN = 5
 """Files that are named of those that differ."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fetched:
-    """A snapshot beside the live data, whose dumps are whole and whose folders hold its canary.
+class Followed(Enum):
+    """What is done about a database that follows one on another host, or is followed by it."""
 
-    Attributes:
-        snapshot: Its short id.
-        moment: When it was made, in seconds.
-        data: What stands for the data root.
-        folder: Where its dumps and the description of its containers lie.
-        files: How many files it has.
-        canary: The word that was written just before it was made.
-        folders: The folders that were saved, by their path below the data root.
-        not_alone: Why its app is not started in a drill; empty: it is.
-        dumps: Its dumps, each with its file.
-    """
-
-    snapshot: str
-    moment: float
-    data: Path
-    folder: Path
-    files: int
-    canary: str
-    folders: list[str]
-    not_alone: str
-    dumps: list[tuple[dumps.Dumped, Path]]
-
-    @property
-    def containers(self) -> list[Described]:
-        """The containers of its service.
-
-        Raises:
-            BackupError: it does not tell of them.
-        """
-        return description.read(self.folder)
-
-    def find_canaries(self) -> None:
-        """Sees that each folder holds the canary.
-
-        Raises:
-            BackupError: one holds none, or an older one.
-        """
-        canary.find_file(self.folder, "of the dumps", self.canary)
-        for name in self.folders:
-            canary.find_file(self.data / name, name, self.canary)
+    REFUSE = 1
+    LEAVE = 2
+    REPLACE = 3
+    """Where it can be written; the other side is replaced with it."""
 
 
 @dataclass
@@ -92,139 +51,82 @@ class Changes:
     lost: list[str] = field(default_factory=list)
 
 
-@contextlib.contextmanager
-def fetched(plan: Plan, repository: Repository, service: str, host: str, snapshot: str) -> Iterator[Fetched]:
-    """Fetches a snapshot, the newest if none is named, and takes it away again in the end.
+def here(plan: Plan, service: str, new: Fetched, followed: Followed) -> tuple[Fetched, list[str]]:
+    """A snapshot as it is brought back on this host: which databases, in which containers; and what is left, in words.
 
     Raises:
-        BackupError: there is none, it can't be read, or something in it is not what was saved.
+        BackupError: this host does not know a database of it, or one that depends on another host may not be replaced.
     """
-    known = repository.snapshots(host, service)
-    found = [each for each in known if each["id"].startswith(snapshot)]
-    if not found:
-        raise BackupError(f"no snapshot {snapshot or 'at all'} of {service} on {host}")
-    chosen = found[-1]
-    scratch = dumps_anew(plan.scratch / service)
-    try:
-        files = repository.bring(chosen["id"], scratch)
-        folder = scratch / _dumps_of(chosen, service).relative_to("/")
-        new = _read(chosen, folder, files)
-        new.find_canaries()
-        yield new
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    live = {(each.engine, each.database): each.container for each in plan.kept(service).databases}
+    kept, said = [], []
+    for dumped, file in new.dumps:
+        if (dumped.engine, dumped.database) not in live:
+            what = f"{dumped.engine} database {dumped.database} of {dumped.container}"
+            raise BackupError(f"the backup has the {what}, which the plan of this host does not know")
+        moved = replace(dumped, container=live[dumped.engine, dumped.database])
+        why = "" if moved.engine == "sqlite" else _depends(moved, followed)
+        if why and followed is Followed.REFUSE:
+            raise BackupError(why)
+        said += [f"database of {moved.container}: is left as it is: {why}"] if why else []
+        kept += [] if why else [(moved, file)]
+    return replace(new, dumps=kept), said
 
 
-def _dumps_of(snapshot: Mapping[str, Any], service: str) -> Path:
-    """Where the host that made it has its dumps: among the paths that were saved."""
-    for path in map(Path, snapshot["paths"]):
-        if path.parts[-3:] == ("backup", "dumps", service):
-            return path
-    raise BackupError(f"snapshot {snapshot['short_id']} was not made by this program: it has no dumps of {service}")
-
-
-def _read(snapshot: Mapping[str, Any], folder: Path, files: int) -> Fetched:
-    """What it says of itself, and its dumps, each of which is there, whole and the one that was saved."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-        return Fetched(
-            snapshot=snapshot["short_id"],
-            moment=datetime.fromisoformat(snapshot["time"]).astimezone(UTC).timestamp(),
-            data=folder.parents[2],
-            folder=folder,
-            files=files,
-            canary=manifest["canary"],
-            folders=manifest["folders"],
-            not_alone=manifest["not_alone"],
-            dumps=[_whole(dumps.Dumped(**each), folder) for each in manifest["dumps"]],
-        )
-    except (FileNotFoundError, KeyError, TypeError, ValueError) as error:
-        why = f"was not made by this program, or is not whole: {error}"
-        raise BackupError(f"snapshot {snapshot['short_id']} {why}") from None
-
-
-def _whole(dumped: dumps.Dumped, folder: Path) -> tuple[dumps.Dumped, Path]:
-    file = folder / dumped.file
-    dumps.check(file, dumped.engine)
-    if dumps.digest(file) != dumped.digest:
-        raise BackupError(f"the dump {dumped.file} is not the one that was saved")
-    return dumped, file
+def _depends(dumped: dumps.Dumped, followed: Followed) -> str:
+    """Why a database can't be replaced alone: a copy can't be written, and of a ring the other side goes with it."""
+    if not follows(dumped.source):
+        return ""
+    if dumped.engine == "postgres":
+        return f"{dumped.container} follows another host's database: restore on the host that writes"
+    if followed is Followed.REPLACE:
+        return ""
+    return (
+        f"{dumped.container} is one side of a ring: what is brought back here replaces the other side's as well. "
+        "Stop the service's app on the other host, then say --both-sides, then start it there again"
+    )
 
 
 def changes(plan: Plan, service: str, new: Fetched) -> Changes:
-    """Compares a snapshot with what is live."""
+    """Compares a snapshot, as `here` says, with what is live."""
     found = Changes()
     for name in plan.kept(service).folders:
         if (new.data / name).is_dir():
             _compare(plan.data / name, new.data / name, new.moment, found)
         else:
             found.lines.append(f"folder {plan.data / name}: not in this backup, and stays as it is")
-    for dumped, file in _here(plan, service, new):
+    for dumped, file in new.dumps:
         _compare_database(plan, dumped, file, found)
     return found
 
 
-def restore(plan: Plan, service: str, new: Fetched, *, both_sides: bool) -> Path:
-    """Puts a fetched snapshot in the place of what is live; returns the folder that holds what was there.
+def restore(plan: Plan, service: str, new: Fetched) -> Path:
+    """Puts a snapshot, as `here` says, in the place of what is live; returns the folder that holds what was there.
 
     Programs are stopped, databases replaced, folders exchanged, programs started.
 
-    Args:
-        plan: The host's.
-        service: Which.
-        new: Its snapshot.
-        both_sides: A database that another one follows may be replaced on both sides.
-
     Raises:
-        BackupError: a database can't be written here, or refuses its dump, or what came back is not what was saved;
-            folders are not touched then.
+        BackupError: a database refuses its dump, or what came back is not what was saved; folders are not touched then.
     """
-    here = _here(plan, service, new)
-    for dumped, _ in here:
-        _refuse_followed(dumped, both_sides=both_sides)
     before = plan.own / "before" / f"{service}-{time.strftime('%Y%m%d-%H%M%S')}"
     before.mkdir(mode=0o700, parents=True)
     running = programs_of(plan, service)
     if running:
         docker("stop", *running)
     try:
-        for dumped, file in here:
+        for dumped, file in new.dumps:
             if dumped.engine != "sqlite":
                 _aside(plan, dumped, before)
                 dumps.replace(dumped, file)
         for name in plan.kept(service).folders:
             if (new.data / name).is_dir():
                 _exchange(plan.data / name, new.data / name, before / name)
-        for dumped, file in here:
+        for dumped, file in new.dumps:
             if dumped.engine == "sqlite":
                 dumps.put_sqlite(plan.data, dumped, file)
     finally:
         if running:
             docker("start", *running)
     return before
-
-
-def _here(plan: Plan, service: str, new: Fetched) -> list[tuple[dumps.Dumped, Path]]:
-    """Its dumps with the containers in which their databases live on this host."""
-    live = {(each.engine, each.database): each.container for each in plan.kept(service).databases}
-    for dumped, _ in new.dumps:
-        if (dumped.engine, dumped.database) not in live:
-            what = f"{dumped.engine} database {dumped.database} of {dumped.container}"
-            raise BackupError(f"the backup has the {what}, which the plan of this host does not know")
-    return [(replace(each, container=live[each.engine, each.database]), file) for each, file in new.dumps]
-
-
-def _refuse_followed(dumped: dumps.Dumped, *, both_sides: bool) -> None:
-    """A copy can't be written; in a ring the other side would be replaced as well, under the feet of its app."""
-    if dumped.engine == "sqlite" or not follows(dumped.source):
-        return
-    if dumped.engine == "postgres":
-        raise BackupError(f"{dumped.container} follows another host's database: restore on the host that writes")
-    if not both_sides:
-        raise BackupError(
-            f"{dumped.container} is one side of a ring: what is brought back here replaces the other side's as well. "
-            "Stop the service's app on the other host, then say --both-sides, then start it there again"
-        )
 
 
 def _aside(plan: Plan, dumped: dumps.Dumped, before: Path) -> None:

@@ -10,14 +10,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from components.backup_runner import canary, dumps
-from components.backup_runner.bring_back import fetched
+from components.backup_runner.fetched import fetched
 from components.backup_runner.plan import BackupError
 from components.backup_runner.room import Room
 from components.backup_runner.servers import wait_for
 
 if TYPE_CHECKING:
-    from components.backup_runner.bring_back import Fetched
     from components.backup_runner.description import Described
+    from components.backup_runner.fetched import Fetched
     from components.backup_runner.notes import Notes
     from components.backup_runner.plan import Database, Plan
     from components.backup_runner.repository import Repository

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _MARK = "kitestacks.drill"
 _NO_NAME_SERVER = "127.0.0.1"
 """Older daemons ask the host's name servers even from a network without a way out (CVE-2024-29018)."""
+_NO_GATEWAY = "com.docker.network.bridge.inhibit_ipv4=true"
+"""Without it the host itself answers in a network without a way out, with all that listens on it."""
 _RESTARTS = 5
 """As often as an app may end that was started before another one was there."""
 _ENDED = ("exited", "dead")
@@ -68,7 +70,8 @@ class Room:
         self._fetched: list[str] = []
 
     def __enter__(self) -> Self:
-        docker("network", "create", "--internal", "--label", f"{_MARK}={_owner(self._plan)}", self.name)
+        mark = f"{_MARK}={_owner(self._plan)}"
+        docker("network", "create", "--internal", "--opt", _NO_GATEWAY, "--label", mark, self.name)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from components.backup_runner import canary, dumps
-from components.backup_runner.bring_back import Fetched, restore
+from components.backup_runner.bring_back import Followed, here, restore
+from components.backup_runner.fetched import Fetched
 from components.backup_runner.plan import BackupError, Database, Kept, Plan
 from tests.artefacts import ring_world
 from tests.artefacts.ring_world import PRIMARY, STANDBY, Server, until
@@ -135,10 +136,15 @@ def test_restore_of_one_side_is_refused_until_the_owner_means_both(ring: tuple[S
     _same(monk, kscloud1)
 
     with pytest.raises(BackupError, match=r"bookstack-db is one side of a ring: .* replaces the other side's as well"):
-        restore(plan, "bookstack", saved, both_sides=False)
+        here(plan, "bookstack", saved, Followed.REFUSE)
+    left, said = here(plan, "bookstack", saved, Followed.LEAVE)
+    assert (left.dumps, "database of bookstack-db: is left as it is" in said[0]) == ([], True)
+    restore(plan, "bookstack", left)
     assert monk.numbers() == kscloud1.numbers() == {1, 2}
 
-    restore(plan, "bookstack", saved, both_sides=True)
+    both, said = here(plan, "bookstack", saved, Followed.REPLACE)
+    assert not said
+    restore(plan, "bookstack", both)
 
     _same(monk, kscloud1)
     assert monk.numbers() == kscloud1.numbers() == {1}
@@ -157,7 +163,7 @@ def test_dump_of_another_day_replaces_neither_side(ring: tuple[Server, Server], 
     older = replace(saved, dumps=[(replace(dumped, canary=(PRIMARY, canary.new())), file)])
 
     with pytest.raises(BackupError, match="its canary is another backup's"):
-        restore(plan, "bookstack", older, both_sides=True)
+        restore(plan, "bookstack", older)
     _same(monk, kscloud1)
     assert monk.numbers() == {2}
 

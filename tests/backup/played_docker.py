@@ -88,16 +88,21 @@ def live() -> list[str]:
 
 def do_create(*words: str) -> int:
     flags = [(flag, value) for flag, value in pairwise(words) if flag.startswith("--")]
-    name = dict(flags)["--name"]
-    assert not (ROOMS / name).exists(), f"{name} is in use"
-    (ROOMS / name / "files").mkdir(parents=True)
-    (ROOMS / name / "mark").write_text(dict(flags)["--label"])
-    (ROOMS / name / "status").write_text("running")
+    name, mark = dict(flags)["--name"], dict(flags)["--label"]
+    if (ROOMS / name).exists():
+        return fail(f"the container name {name} is already in use")
     mounts = [
         dict(part.split("=") for part in value.split(",") if "=" in part) for flag, value in flags if flag == "--mount"
     ]
-    assert all(Path(each["source"]).is_dir() for each in mounts)
-    (ROOMS / name / "places.json").write_text(json.dumps({each["target"]: each["source"] for each in mounts}))
+    if missing := [each["source"] for each in mounts if not Path(each["source"]).is_dir()]:
+        return fail(f"bind source path does not exist: {missing}")
+    # There as a whole or not at all, as a real one: a run may be killed at any time.
+    making = HOME / f"making-{os.getpid()}"
+    (making / "files").mkdir(parents=True)
+    (making / "mark").write_text(mark)
+    (making / "status").write_text("running")
+    (making / "places.json").write_text(json.dumps({each["target"]: each["source"] for each in mounts}))
+    making.rename(ROOMS / name)
     return empty(name.rpartition("-drill-")[2])
 
 

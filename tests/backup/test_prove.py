@@ -80,7 +80,7 @@ def test_scratch_containers_are_given_what_the_live_ones_have_and_no_way_out(wor
         assert f"--memory {2**28} " in line
         assert "--env KIND=played" in line
         assert f"source={world.data}/backup/scratch/" in line
-        assert not [word for word in ("--publish", "-p ", "docker.sock", f"{world.data}/wiki") if word in line]
+        assert not [word for word in ("--publish", "-p ", "docker.sock", f"source={world.data}/wiki") if word in line]
     assert not [line for line in lines if "administrators" in line], "a secret in an argument"
 
 
@@ -119,13 +119,13 @@ def test_app_that_says_why_it_needs_others_is_proven_without(world: World) -> No
     assert "databases and files proven, app not started: all that it does is done by others" in said
 
 
-@pytest.mark.parametrize("service", ["ledger", "wiki"])
 @pytest.mark.parametrize(
-    ("change", "why"),
+    ("service", "change", "why"),
     [
-        ("DELETE FROM {table}", "it has no canary"),
-        ("UPDATE {table} SET word = 'kitestacks-canary-of-yesterday'", "its canary is another backup's"),
-        ("DROP TABLE {table}", "tables came back"),
+        ("ledger", "DELETE FROM {table}", "it has no canary"),
+        ("ledger", "UPDATE {table} SET word = 'of-yesterday'", "its canary is another backup's"),
+        ("wiki", "UPDATE {table} SET word = 'of-yesterday'", "its canary is another backup's"),
+        ("wiki", "DROP TABLE {table}", "it has no canary"),
     ],
 )
 def test_database_without_the_canary_of_its_backup_is_not_proven(
@@ -140,21 +140,20 @@ def test_database_without_the_canary_of_its_backup_is_not_proven(
     assert code == 0, said
     world.ask(service, f"DROP TABLE IF EXISTS {TABLES[service]}")
 
-    # Its tables are counted after the dump, so a table that is gone is gone from both.
     code, said = world.runner("drill", service)
 
     assert code == 1, said
     assert f"{service}: NOT proven: " in said
-    assert (why if "DROP" not in change else "it has no canary") in said
+    assert why in said
     _nothing_is_left(world)
     code, said = world.runner("restore", service, "--overwrite")
     assert code == 1
-    assert "it has no canary" in said or "another backup's" in said
+    assert why in said
     assert world.ask("ledger", "SELECT count(*) FROM rows") == world.ask("wiki", "SELECT count(*) FROM pages") == "0"
 
 
 @pytest.mark.parametrize(
-    ("left", "why"), [("", "it has no canary"), ("kitestacks-canary-of-yesterday\n", "its canary is another backup's")]
+    ("left", "why"), [("", "it has no canary"), ("of-yesterday\n", "its canary is another backup's")]
 )
 def test_folder_without_the_canary_of_its_backup_is_not_proven(world: World, left: str, why: str) -> None:
     assert world.runner("save", "papers")[0] == 0
