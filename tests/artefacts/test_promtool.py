@@ -143,6 +143,15 @@ def test_what_was_long_not_done_raises_its_alert(tmp_path: Path, alert: str, fig
     fires(tmp_path, [series(figure, f"1x{24 * days + 48}")], days * day + 180, {alert}, step="1h")
 
 
+def test_restore_that_was_proven_on_another_host_raises_none(tmp_path: Path) -> None:
+    """The figure at home may be old, or none: the service is proven where its backup is kept."""
+    minutes = 50 * 24
+    figure = "kitestacks_restore_proven_timestamp_seconds"
+    at_home = series(f"{figure}{PROVEN}", f"1x{minutes}")
+    there = series(f"{figure}{PROVEN.replace(NODE, NODE.replace('monk', 'kscloud1'))}", f"0+3600x{minutes}")
+    fires(tmp_path, [at_home, there], 49 * 24 * 60, set(), step="1h")
+
+
 def test_what_is_well_raises_none(tmp_path: Path) -> None:
     well = [
         series(f"up{{{NODE}}}", "1x600"),
