@@ -75,6 +75,10 @@ def _drill(plan: Plan, args: argparse.Namespace) -> int:
             known = plan.services if host == plan.host else plan.keeps.get(host, ())
             if not known:
                 raise BackupError(f"no backup of {host} lies on {plan.host}")
+            if args.service not in {"all", *known}:
+                raise BackupError(
+                    f"nothing of {args.service!r} is saved on {host}; there are: {', '.join(sorted(known))}"
+                )
             services = sorted(known) if args.service == "all" else [args.service]
             return _prove_each(plan, source, host, services)
     failed = 0

@@ -37,20 +37,29 @@ def docker_bytes(*arguments: str, stdin: bytes = b"") -> bytes:
 
 
 def execute(
-    container: str, command: Sequence[str], *, stdin: IO[bytes] | None = None, stdout: IO[bytes] | None = None
+    container: str,
+    command: Sequence[str],
+    *,
+    stdin: IO[bytes] | None = None,
+    stdout: IO[bytes] | None = None,
+    limit: float | None = None,
 ) -> str:
     """Runs a command in a container; returns what it printed, unless `stdout` takes that.
 
     Raises:
-        BackupError: it failed, with the last line of what it says.
+        BackupError: it failed, with the last line of what it says, or took more seconds than its limit.
     """
-    done = subprocess.run(
-        ["docker", "exec", "-i", container, *command],
-        stdin=stdin or subprocess.DEVNULL,
-        stdout=stdout or subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            ["docker", "exec", "-i", container, *command],
+            stdin=stdin or subprocess.DEVNULL,
+            stdout=stdout or subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=limit,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise BackupError(f"{container}: {command[0]} did not end within {limit} s") from None
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         raise BackupError(f"{container}: {said[-1] if said else f'{command[0]} ended with {done.returncode}'}")

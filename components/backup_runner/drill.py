@@ -35,9 +35,9 @@ def prove(plan: Plan, repository: Repository, notes: Notes, service: str, host: 
     """
     try:
         said = _prove(plan, repository, notes, service, host)
-    except BackupError as error:
+    except (BackupError, OSError) as error:
         notes.not_proven(host, service, str(error))
-        raise
+        raise BackupError(str(error)) from None
     notes.proven(host, service, said)
     return f"{service}: proven with snapshot {said}"
 

@@ -30,6 +30,8 @@ _NO_GATEWAY = "com.docker.network.bridge.inhibit_ipv4=true"
 _RESTARTS = 5
 """As often as an app may end that was started before another one was there."""
 _ENDED = ("exited", "dead")
+_CHECK_LIMIT = 30
+"""Seconds that one health check may take: docker's own is patient for five, with nothing else to do."""
 
 
 def clear(plan: Plan) -> None:
@@ -125,7 +127,7 @@ class Room:
         name, end = self.scratch_name(container.name), time.monotonic() + self._plan.patience
         while True:
             try:
-                execute(name, _health(container))
+                execute(name, _health(container), limit=_CHECK_LIMIT)
             except BackupError as error:
                 ended = docker("inspect", "--format", "{{.State.Status}}", name).strip() in _ENDED
                 if ended or time.monotonic() > end:

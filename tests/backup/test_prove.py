@@ -208,6 +208,9 @@ def test_host_that_keeps_no_repository_is_named(world: World) -> None:
     code, said = world.runner("drill", "all", "--of", "attic", "--repository", "/nowhere", stdin="word\n", on=KEEPER)
     assert code == 1
     assert "failed: no backup of attic lies on kscloud1" in said
+    code, said = world.runner("drill", "shelf")
+    assert code == 1
+    assert "failed: nothing of 'shelf' is saved on monk; there are: books, ledger, papers, wiki" in said
 
 
 def test_what_a_killed_drill_left_is_taken_away_by_the_next_run(world: World) -> None:

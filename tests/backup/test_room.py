@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from components.backup_runner import description
+from components.backup_runner import room as room_module
 from components.backup_runner.containers import docker, docker_bytes
 from components.backup_runner.plan import BackupError, Kept, Plan
 from components.backup_runner.room import Room, clear
@@ -182,6 +183,16 @@ def test_app_that_is_never_healthy_is_told_with_its_last_words(plan: Plan, live:
         with pytest.raises(BackupError, match=f"{LIVE} ended: .*its last line: nothing here is mine"):
             room.wait(live)
     assert _left(plan) == []
+
+
+def test_health_check_that_hangs_is_no_health(plan: Plan, live: Described, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room_module, "_CHECK_LIMIT", 1)
+    hanging = replace(live, health=("CMD", "/bin/sleep", "600"))
+    with _room(replace(plan, patience=1)) as room:
+        room.lay_out(hanging)
+        room.start(hanging)
+        with pytest.raises(BackupError, match=r"did not get healthy within 1 s: .* /bin/sleep did not end within 1 s"):
+            room.wait(hanging)
 
 
 def test_image_that_is_not_there_is_named(plan: Plan, live: Described) -> None:
