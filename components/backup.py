@@ -37,8 +37,11 @@ class Backup:
         dumps: Its databases.
         folders: Its folders below the host's data root.
         disposable: Why nothing has to be kept; said out loud, instead of the two.
+        not_alone: Why its app can't get healthy in a drill, where it reaches nothing but its own databases; a drill
+            then proves databases and files, and says so. Empty: it can.
     """
 
     dumps: tuple[Dump, ...] = ()
     folders: tuple[str, ...] = ()
     disposable: str = ""
+    not_alone: str = ""

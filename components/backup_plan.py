@@ -31,6 +31,27 @@ def keeper_of(fleet: Fleet, host: str, to: str | None) -> str | None:
     return others[0] if len(others) == 1 else None
 
 
+def kept_for(fleet: Fleet, host: str) -> tuple[str, ...]:
+    """The hosts whose backup lies on a host."""
+    return tuple(each for each in fleet.hosts_of(SERVICE) if _keeper(fleet, each) == host)
+
+
+def proves(fleet: Fleet, host: str) -> bool:
+    """Whether a host proves the restores of those whose backup it keeps."""
+    return host in fleet.hosts_of(SERVICE) and fleet.stacks[host].service_settings[SERVICE].prove_others
+
+
+def proven_on(fleet: Fleet, host: str) -> tuple[str, ...]:
+    """The hosts whose restores are proven on a host by schedule: itself only where the one that keeps it does not."""
+    others = kept_for(fleet, host) if proves(fleet, host) else ()
+    keeper = _keeper(fleet, host)
+    return others if keeper is None or proves(fleet, keeper) else (*others, host)
+
+
+def _keeper(fleet: Fleet, host: str) -> str | None:
+    return keeper_of(fleet, host, fleet.stacks[host].service_settings[SERVICE].to)
+
+
 def plan_of(fleet: Fleet, host: Host, settings: Any, *, secrets: str) -> dict[str, Any]:  # noqa: ANN401 - a block
     """What the runner on a host is told, as `components/backup_runner/plan.py` reads it.
 
@@ -48,7 +69,11 @@ def plan_of(fleet: Fleet, host: Host, settings: Any, *, secrets: str) -> dict[st
         "repository": f"rest:http://{fleet.private_address(keeper)}:{SERVER_PORT}/{host.name}/",
         "copy_to": settings.copy_to.repository if settings.copy_to else "",
         "limit": duration_seconds(settings.limit),
-        "services": {name: _kept(host, kept) for name, kept in fleet.kept_here.items()},
+        "patience": duration_seconds(host.settings.start_timeout),
+        "keeps": {other: list(fleet.kept_on(other)) for other in kept_for(fleet, host.name)},
+        "proves": list(proven_on(fleet, host.name)),
+        "shown": proves(fleet, keeper),
+        "services": {name: _kept(host, kept) for name, kept in fleet.kept_on(host.name).items()},
     }
 
 
@@ -57,14 +82,14 @@ def _kept(host: Host, kept: Backup) -> dict[str, Any]:
         {"engine": dump.engine.value, "container": host.physical_name(dump.container), "database": dump.database}
         for dump in kept.dumps
     ]
-    return {"databases": databases, "folders": list(kept.folders)}
+    return {"databases": databases, "folders": list(kept.folders), "not_alone": kept.not_alone}
 
 
 def problems(fleet: Fleet) -> Iterator[Problem]:
     """A backup that stays on its own host burns with it."""
     for host in fleet.hosts_of(SERVICE):
         to = fleet.stacks[host].service_settings[SERVICE].to
-        if keeper_of(fleet, host, to) is not None:
+        if _keeper(fleet, host) is not None:
             continue
         others = [each for each in fleet.hosts_of(SERVER) if each != host]
         at = f"{fleet.at(host)}services.{SERVICE}.to"

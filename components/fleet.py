@@ -254,8 +254,12 @@ class Fleet:
 
     @property
     def kept_here(self) -> dict[str, Backup]:
-        """What of each service on the running host has to be kept, by service; the disposable ones are left out."""
-        found = {name: service_class(name).backup for name in self.own.service_settings}
+        """What of each service on the running host has to be kept."""
+        return self.kept_on(self.here)
+
+    def kept_on(self, host: str) -> dict[str, Backup]:
+        """What of each service on a host has to be kept, by service; the disposable ones are left out."""
+        found = {name: service_class(name).backup for name in self.stacks[host].service_settings}
         return {name: backup for name, backup in found.items() if not backup.disposable}
 
     def with_secret(self, name: str) -> tuple[str, ...]:

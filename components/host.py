@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pulumi
 import pulumi_docker as docker
 
+from components.backup_runner.marks import FILES_LABEL
 from components.container_logs import explain_failure
 from components.types import duration_seconds, mebibytes
 
@@ -218,7 +220,8 @@ class Host(pulumi.ComponentResource):
             log_driver="json-file",
             log_opts={"max-size": "10m", "max-file": "3"},
             labels=[
-                docker.ContainerLabelArgs(label=key, value=value) for key, value in self.labels(args.service).items()
+                docker.ContainerLabelArgs(label=key, value=value)
+                for key, value in (self.labels(args.service) | _files_label(files)).items()
             ],
             uploads=[_upload(path, file) for path, file in sorted(files.items())],
             mounts=[_mount(mount) for mount in args.mounts],
@@ -276,6 +279,10 @@ def _start(args: ContainerArgs) -> tuple[dict[str, File], list[str] | None, list
     lines = [pulumi.Output.concat("export ", key, "='", value, "'\n") for key, value in sorted(args.secret_env.items())]
     files[_SECRET_ENV] = File(content=pulumi.Output.concat(*lines), private=True)
     return files, ["/bin/sh", "-c", f'. {_SECRET_ENV}; exec "$@"', "sh"], [*args.entrypoint, *(command or ())]
+
+
+def _files_label(files: Mapping[str, File]) -> dict[str, str]:
+    return {FILES_LABEL: json.dumps(sorted(files))} if files else {}
 
 
 def _upload(path: str, file: File) -> docker.ContainerUploadArgs:

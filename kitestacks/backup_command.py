@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.proven import proven_restores, write_down
 from kitestacks import backup_host
-from kitestacks.backup_host import BackupHost, fleet_at, recovery_password
+from kitestacks.backup_host import STORE, BackupHost, fleet_at, recovery_password
 from kitestacks.console import Console
 from kitestacks.exits import CommandError, Exit
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import argparse
 
 _KEPT = "1y"
-_SERVER_DATA = "/data/backup-server"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -63,23 +62,54 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _status(host: BackupHost, folder: Path, args: argparse.Namespace, console: Console) -> int:
-    _, lines = host.run("status", console=Console(stream=io.StringIO()), title="ask")
-    known: dict[str, Any] = json.loads(lines[-1])
+    known = _asked(host)
+    proofs = {args.stack: known.pop("proofs", {}).get(args.stack, {})}
+    try:
+        keeper = BackupHost(fleet=fleet_at(folder, host.keeper))
+        proofs[host.keeper] = _asked(keeper).get("proofs", {}).get(args.stack, {})
+    except CommandError as error:
+        console.line(f"what {host.keeper} has proven is not known: {error}")
     for service, facts in known["services"].items():
-        if facts.get("proven"):
-            moment = datetime.fromtimestamp(facts["proven"], UTC)
-            earlier = proven_restores(folder, args.stack).get(service)
-            if earlier is None or earlier < moment:
-                write_down(folder, args.stack, service, moment)
+        facts["proofs"] = {place: found[service] for place, found in proofs.items() if found.get(service)}
+        moment, _ = _newest(facts["proofs"])
+        earlier = proven_restores(folder, args.stack).get(service)
+        if moment and (earlier is None or earlier < datetime.fromtimestamp(moment, UTC)):
+            write_down(folder, args.stack, service, datetime.fromtimestamp(moment, UTC))
     if args.json:
         console.result(json.dumps(known, indent=2))
         return Exit.OK
     for service, facts in known["services"].items():
-        size = f"{facts.get('bytes', 0) / 2**20:.1f} MiB"
-        saved, proven = _age(facts.get("saved", 0)), _age(facts.get("proven", 0))
-        fault = f"  FAILED: {facts['failed']}" if facts.get("failed") else ""
-        console.result(f"{service:<14} saved {saved:<12} {size:>12}   restore proven {proven}{fault}")
+        console.result(_line(service, facts))
     return Exit.OK
+
+
+def _asked(host: BackupHost) -> dict[str, Any]:
+    """What a host's runner knows.
+
+    Raises:
+        CommandError: it does not answer.
+    """
+    code, lines = host.run("status", console=Console(stream=io.StringIO()), title="ask")
+    if code:
+        way_out = f"is {host.fleet.here} up? docker -H {host.fleet.own.host.docker} ps"
+        raise CommandError(f"{host.fleet.here} does not answer: {lines[-1]}", way_out, Exit.RESOURCE)
+    return dict(json.loads(lines[-1]))
+
+
+def _newest(proofs: dict[str, dict[str, Any]]) -> tuple[float, str]:
+    """When a restore was last proven, and where; 0: never."""
+    return max(((float(each.get("proven", 0)), place) for place, each in proofs.items()), default=(0.0, ""))
+
+
+def _line(service: str, facts: dict[str, Any]) -> str:
+    size = f"{facts.get('bytes', 0) / 2**20:.1f} MiB"
+    moment, place = _newest(facts["proofs"])
+    proven = f"{_age(moment)} on {place}" if moment else "never"
+    faults = [f"FAILED: {facts['failed']}"] if facts.get("failed") else []
+    faults += [f"NOT PROVEN on {on}: {each['failed']}" for on, each in facts["proofs"].items() if each.get("failed")]
+    return "  ".join(
+        [f"{service:<14} saved {_age(facts.get('saved', 0)):<12} {size:>12}   restore proven {proven}", *faults]
+    )
 
 
 def _prune(host: BackupHost, folder: Path, args: argparse.Namespace, console: Console) -> int:
@@ -94,7 +124,7 @@ def _prune(host: BackupHost, folder: Path, args: argparse.Namespace, console: Co
     words += ["--prune"] if args.yes else ["--dry-run"]
     title = f"take away what is older than {args.keep_within}" if args.yes else "list what would go"
     code = keeper.prune(
-        f"{_SERVER_DATA}/{args.stack}",
+        f"{STORE}/{args.stack}",
         words,
         recovery_password(folder, args.stack),
         console,

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 RUNNER = ("python3", "-m", "components.backup_runner")
 RECOVERY = "backup.recovery-password"
+STORE = "/data/backup-server"
+"""Where the container sees the repositories that its host keeps."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +70,19 @@ class BackupHost:
     def keeper(self) -> str:
         """The host that keeps its backup; the contract has made sure that there is one."""
         return keeper_of(self.fleet, self.fleet.here, self.fleet.own.service_settings[SERVICE].to) or ""
+
+    def opened(self, place: BackupHost, folder: Path) -> tuple[list[str], str]:
+        """What the runner on a host is told, and given on standard input, so that it opens this host's repository.
+
+        Another host does not know the password, and forgets it again; it needs no server for what it keeps itself.
+
+        Raises:
+            CommandError: the stack does not know the password.
+        """
+        if place.fleet.here == self.fleet.here:
+            return [], ""
+        at_home = ["--repository", f"{STORE}/{self.fleet.here}"] if self.keeper == place.fleet.here else []
+        return ["--of", self.fleet.here, *at_home], recovery_password(folder, self.fleet.here) + "\n"
 
     def run(self, *words: str, stdin: str = "", console: Console, title: str) -> tuple[int, list[str]]:
         """Runs the runner's words in the container, and shows each line that it says.

@@ -6,12 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kitestacks import backup_host
-from kitestacks.backup_host import BackupHost, fleet_at, recovery_password
+from kitestacks.backup_host import BackupHost, fleet_at
 from kitestacks.console import Console
 from kitestacks.exits import CommandError, Exit
 
 if TYPE_CHECKING:
     import argparse
+
+_REFUSED = {
+    "holds what the backup does not": "look at what is newer, and say --overwrite: what is there now is kept aside",
+    "is one side of a ring": "docs/backup.md, a wiki on two hosts, has the three lines to type",
+    "follows another host's database": "the same command with -s and the host that writes",
+}
+"""What the runner refuses to do without the owner's word, and what to do then."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +29,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--snapshot", default="", help="beginning of a snapshot's id; the newest if unsaid")
     parser.add_argument("--dry-run", action="store_true", help="list what would change, and change nothing")
     parser.add_argument("--overwrite", action="store_true", help="also where there is newer data, which is kept aside")
+    parser.add_argument(
+        "--both-sides",
+        action="store_true",
+        help="also where another host's database follows this one, and is replaced with it: its app is stopped there",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -34,22 +46,15 @@ def run(args: argparse.Namespace) -> int:
     source = BackupHost(fleet=fleet_at(folder, args.stack))
     place = BackupHost(fleet=fleet_at(folder, args.to)) if args.to else source
     words = ["restore", args.service, *(["--snapshot", args.snapshot] if args.snapshot else [])]
-    words += [flag for flag, said in (("--dry-run", args.dry_run), ("--overwrite", args.overwrite)) if said]
-    stdin = ""
-    if place is not source and args.to != args.stack:
-        # The other host does not know the password, and forgets it again; where it keeps the backup it needs no server.
-        at_home = f"/data/backup-server/{args.stack}"
-        words += ["--of", args.stack, *(["--repository", at_home] if source.keeper == args.to else [])]
-        stdin = recovery_password(folder, args.stack) + "\n"
-    code, lines = place.run(
-        *words, stdin=stdin, console=console, title=f"restore {args.service} of {args.stack} on {args.to or args.stack}"
-    )
+    flags = {"--dry-run": args.dry_run, "--overwrite": args.overwrite, "--both-sides": args.both_sides}
+    words += [flag for flag, said in flags.items() if said]
+    opened, stdin = source.opened(place, folder)
+    title = f"restore {args.service} of {args.stack} on {place.fleet.here}"
+    code, lines = place.run(*words, *opened, stdin=stdin, console=console, title=title)
     if code == Exit.OK:
         return Exit.OK
-    newer = any("holds what the backup does not" in line for line in lines)
-    way_out = (
-        "look at what is newer, and say --overwrite: what is there now is kept aside"
-        if newer
-        else "docs/backup.md, when a restore fails; nothing is half done"
-    )
-    raise CommandError(f"restore {args.service}: {lines[-1]}", way_out, Exit.POLICY if newer else Exit.RESOURCE)
+    for sign, way_out in _REFUSED.items():
+        if any(sign in line for line in lines):
+            raise CommandError(f"restore {args.service}: {lines[-1]}", way_out, Exit.POLICY)
+    way_out = "docs/backup.md, when a restore fails; nothing is half done"
+    raise CommandError(f"restore {args.service}: {lines[-1]}", way_out, Exit.RESOURCE)

@@ -1,4 +1,4 @@
-"""`restore-drill`: proves that a service comes back, beside the live one, and notes it for the guards."""
+"""`restore-drill`: proves that a service comes back, on its own host or on another one, and notes it for the guards."""
 
 from __future__ import annotations
 
@@ -19,18 +19,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("service", help="the service, or `all`")
     backup_host.configure(parser)
+    parser.add_argument("--on", default="", help="the host on which it is proven: the one that keeps the backup")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fetches the newest backup into a scratch folder, loads its databases into scratch servers, and notes the date.
+    """Brings the newest backup to life in scratch containers, and notes the date.
 
     Raises:
         CommandError: a restore was not proven; those that were are noted.
     """
     folder, console = Path(args.folder), Console()
-    host = BackupHost(fleet=fleet_at(folder, args.stack))
-    words = ["drill"] if args.service == "all" else ["drill", args.service]
-    code, lines = host.run(*words, console=console, title=f"prove the restore of {args.service} on {args.stack}")
+    source = BackupHost(fleet=fleet_at(folder, args.stack))
+    place = BackupHost(fleet=fleet_at(folder, args.on)) if args.on else source
+    here = place.fleet.here
+    if here not in (args.stack, source.keeper):
+        way_out = f"--on {source.keeper}, or leave it out: then {args.stack} proves its own"
+        raise CommandError(f"{here} does not keep the backup of {args.stack}", way_out, Exit.CONFIGURATION)
+    opened, stdin = source.opened(place, folder)
+    title = f"prove on {here} that {args.service} of {args.stack} comes back"
+    code, lines = place.run("drill", args.service, *opened, stdin=stdin, console=console, title=title)
     proven = [line.partition(":")[0] for line in lines if ": proven with snapshot " in line]
     for service in proven:
         console.line(f"noted in {write_down(folder, args.stack, service).name}: {service}")

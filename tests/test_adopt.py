@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 
     from kitestacks.adopting.plan import Plan
 
-NEW_WITH_THE_PROGRAM = {"bookstack.replication-password", "backup.password", "backup.recovery-password"}
+NEW_WITH_THE_PROGRAM = {
+    "bookstack.replication-password",
+    *(f"backup.{word}" for word in ("password", "recovery-password", "proving-password")),
+}
 """Secrets of what an installation made by hand does not have."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import pkgutil
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,12 @@ class TestEveryContainer:
         assert labels["kitestacks.host"] == stack
         assert labels["kitestacks.installation"] == "kitestacks"
         assert labels["kitestacks.service"] in KNOWN_SERVICES
+
+    def test_says_which_files_were_put_into_it(self, stack: str, container: Recorded) -> None:
+        """A backup has to find them, to start it elsewhere."""
+        assert stack
+        put = sorted(each["file"] for each in container.inputs.get("uploads", []))
+        assert json.loads(_labels(container).get("kitestacks.files", "[]")) == put
 
     def test_publishes_ports_on_the_private_address_alone(self, stack: str, container: Recorded) -> None:
         assert {port["ip"] for port in container.inputs.get("ports", [])} <= {PRIVATE[stack]}

@@ -6,49 +6,36 @@ Needed for that is room for the service's data a second time; nothing is ever ha
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import time
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.backup_runner import dumps
-from components.backup_runner.containers import docker, of_service
+from components.backup_runner.containers import docker, programs_of
+from components.backup_runner.marks import CANARY_FILE
 from components.backup_runner.plan import BackupError
-from components.backup_runner.save import CANARY, MANIFEST, dumps_anew
+from components.backup_runner.save import dumps_anew
+from components.backup_runner.servers import follows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from components.backup_runner.plan import Database, Plan
-    from components.backup_runner.repository import Repository
+    from components.backup_runner.fetched import Fetched
+    from components.backup_runner.plan import Plan
 
 _SHOWN = 5
 """Files that are named of those that differ."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fetched:
-    """A snapshot beside the live data, whose dumps are whole.
+class Followed(Enum):
+    """What is done about a database that follows one on another host, or is followed by it."""
 
-    Attributes:
-        snapshot: Its short id.
-        moment: When it was made, in seconds.
-        data: What stands for the data root.
-        files: How many files it has.
-        canary: The word that was written just before it was made.
-        dumps: Its dumps, each with its file.
-    """
-
-    snapshot: str
-    moment: float
-    data: Path
-    files: int
-    canary: str
-    dumps: list[tuple[dumps.Dumped, Path]]
+    REFUSE = 1
+    LEAVE = 2
+    REPLACE = 3
+    """Where it can be written; the other side is replaced with it."""
 
 
 @dataclass
@@ -64,104 +51,88 @@ class Changes:
     lost: list[str] = field(default_factory=list)
 
 
-@contextlib.contextmanager
-def fetched(plan: Plan, repository: Repository, service: str, host: str, snapshot: str) -> Iterator[Fetched]:
-    """Fetches a snapshot, the newest if none is named, and takes it away again in the end.
+def here(plan: Plan, service: str, new: Fetched, followed: Followed) -> tuple[Fetched, list[str]]:
+    """A snapshot as it is brought back on this host: which databases, in which containers; and what is left, in words.
 
     Raises:
-        BackupError: there is none, it can't be read, or a dump in it is not what was saved.
+        BackupError: this host does not know a database of it, or one that depends on another host may not be replaced.
     """
-    plan.kept(service)
-    known = repository.snapshots(host, service)
-    found = [each for each in known if each["id"].startswith(snapshot)]
-    if not found:
-        raise BackupError(f"no snapshot {snapshot or 'at all'} of {service} on {host}")
-    chosen = found[-1]
-    scratch = dumps_anew(plan.own / "scratch" / service)
-    try:
-        files = repository.bring(chosen["id"], scratch)
-        data = scratch / plan.data.relative_to("/")
-        folder = data / plan.dumps(service).relative_to(plan.data)
-        canary, found_dumps = _manifest(folder, chosen["short_id"])
-        moment = datetime.fromisoformat(chosen["time"]).astimezone(UTC).timestamp()
-        yield Fetched(
-            snapshot=chosen["short_id"],
-            moment=moment,
-            data=data,
-            files=files,
-            canary=canary,
-            dumps=found_dumps,
-        )
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    live = {(each.engine, each.database): each.container for each in plan.kept(service).databases}
+    kept, said = [], []
+    for dumped, file in new.dumps:
+        if (dumped.engine, dumped.database) not in live:
+            what = f"{dumped.engine} database {dumped.database} of {dumped.container}"
+            raise BackupError(f"the backup has the {what}, which the plan of this host does not know")
+        moved = replace(dumped, container=live[dumped.engine, dumped.database])
+        why = "" if moved.engine == "sqlite" else _depends(moved, followed)
+        if why and followed is Followed.REFUSE:
+            raise BackupError(why)
+        said += [f"database of {moved.container}: is left as it is: {why}"] if why else []
+        kept += [] if why else [(moved, file)]
+    return replace(new, dumps=kept), said
 
 
-def _manifest(folder: Path, snapshot: str) -> tuple[str, list[tuple[dumps.Dumped, Path]]]:
-    """The canary, and the dumps, each of which is there, whole and the one that was saved."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-        return manifest[CANARY], [_whole(dumps.Dumped(**each), folder) for each in manifest["dumps"]]
-    except (FileNotFoundError, KeyError, ValueError) as error:
-        raise BackupError(f"snapshot {snapshot} was not made by this program, or is not whole: {error}") from None
-
-
-def _whole(dumped: dumps.Dumped, folder: Path) -> tuple[dumps.Dumped, Path]:
-    file = folder / dumped.file
-    dumps.check(file, dumped.engine)
-    if dumps.digest(file) != dumped.digest:
-        raise BackupError(f"the dump {dumped.file} is not the one that was saved")
-    return dumped, file
+def _depends(dumped: dumps.Dumped, followed: Followed) -> str:
+    """Why a database can't be replaced alone: a copy can't be written, and of a ring the other side goes with it."""
+    if not follows(dumped.source):
+        return ""
+    if dumped.engine == "postgres":
+        return f"{dumped.container} follows another host's database: restore on the host that writes"
+    if followed is Followed.REPLACE:
+        return ""
+    return (
+        f"{dumped.container} is one side of a ring: what is brought back here replaces the other side's as well. "
+        "Stop the service's app on the other host, then say --both-sides, then start it there again"
+    )
 
 
 def changes(plan: Plan, service: str, new: Fetched) -> Changes:
-    """Compares a snapshot with what is live."""
+    """Compares a snapshot, as `here` says, with what is live."""
     found = Changes()
     for name in plan.kept(service).folders:
         if (new.data / name).is_dir():
             _compare(plan.data / name, new.data / name, new.moment, found)
         else:
             found.lines.append(f"folder {plan.data / name}: not in this backup, and stays as it is")
-    live = {each.container: each for each in plan.kept(service).databases}
     for dumped, file in new.dumps:
-        _compare_database(plan, live.get(dumped.container), dumped, file, found)
+        _compare_database(plan, dumped, file, found)
     return found
 
 
 def restore(plan: Plan, service: str, new: Fetched) -> Path:
-    """Puts a fetched snapshot in the place of what is live; returns the folder that holds what was there.
+    """Puts a snapshot, as `here` says, in the place of what is live; returns the folder that holds what was there.
 
     Programs are stopped, databases replaced, folders exchanged, programs started.
 
     Raises:
-        BackupError: a database refuses its dump; folders are not touched then.
+        BackupError: a database refuses its dump, or what came back is not what was saved; folders are not touched then.
     """
     before = plan.own / "before" / f"{service}-{time.strftime('%Y%m%d-%H%M%S')}"
     before.mkdir(mode=0o700, parents=True)
-    running = of_service(plan, service)
+    running = programs_of(plan, service)
     if running:
         docker("stop", *running)
     try:
         for dumped, file in new.dumps:
             if dumped.engine != "sqlite":
-                _aside(plan, service, dumped, before)
+                _aside(plan, dumped, before)
                 dumps.replace(dumped, file)
         for name in plan.kept(service).folders:
             if (new.data / name).is_dir():
                 _exchange(plan.data / name, new.data / name, before / name)
         for dumped, file in new.dumps:
             if dumped.engine == "sqlite":
-                dumps.put_sqlite(plan, dumped, file)
+                dumps.put_sqlite(plan.data, dumped, file)
     finally:
         if running:
             docker("start", *running)
     return before
 
 
-def _aside(plan: Plan, service: str, dumped: dumps.Dumped, before: Path) -> None:
+def _aside(plan: Plan, dumped: dumps.Dumped, before: Path) -> None:
     """Keeps what a database holds now; one that does not answer has nothing to be kept."""
-    database = next(each for each in plan.kept(service).databases if each.container == dumped.container)
     with contextlib.suppress(BackupError):
-        dumps.make(plan, database, before)
+        dumps.make(plan, dumped.source, before)
 
 
 def _exchange(live: Path, new: Path, before: Path) -> None:
@@ -194,22 +165,20 @@ def _compare(live: Path, new: Path, moment: float, found: Changes) -> None:
 
 
 def _tree(folder: Path) -> dict[str, tuple[int, float]]:
-    """Every file below a folder with its size and moment; SQLite's own helpers are none."""
+    """Every file below a folder with its size and moment; SQLite's own helpers and the canary are none."""
     found: dict[str, tuple[int, float]] = {}
     for place, _, names in os.walk(folder):
         for name in names:
-            if not name.endswith(("-wal", "-shm", "-journal")):
+            if not name.endswith(("-wal", "-shm", "-journal", CANARY_FILE)):
                 facts = Path(place, name).lstat()
                 found[str(Path(place, name).relative_to(folder))] = (facts.st_size, facts.st_mtime)
     return found
 
 
-def _compare_database(plan: Plan, live: Database | None, dumped: dumps.Dumped, file: Path, found: Changes) -> None:
-    if live is None:
-        raise BackupError(f"the backup has a database of {dumped.container}, which the plan of this host does not know")
+def _compare_database(plan: Plan, dumped: dumps.Dumped, file: Path, found: Changes) -> None:
     now = dumps_anew(file.parent / "now")
     try:
-        same = dumps.make(plan, live, now).digest == dumped.digest
+        same = dumps.make(plan, dumped.source, now).digest == dumped.digest
     except BackupError as error:
         found.lines.append(f"database of {dumped.container}: does not answer and is made anew ({error})")
         return

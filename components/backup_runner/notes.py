@@ -15,8 +15,10 @@ _FIGURES = {
     "bytes": ("kitestacks_backup_size_bytes", "What the last whole backup holds."),
     "seconds": ("kitestacks_backup_duration_seconds", "How long it took."),
     "failed": ("kitestacks_backup_failed", "Whether the last attempt failed."),
-    "proven": ("kitestacks_restore_proven_timestamp_seconds", "When a restore was last proven; 0: never."),
-    "drill_failed": ("kitestacks_restore_drill_failed", "Whether the last drill failed."),
+}
+_PROOFS = {
+    "proven": ("kitestacks_restore_proven_timestamp_seconds", "When a restore was last proven on this host; 0: never."),
+    "failed": ("kitestacks_restore_drill_failed", "Whether the last drill on this host failed."),
 }
 _CHECKED = ("kitestacks_backup_check_success_timestamp_seconds", "When the repository was last found whole; 0: never.")
 _CHECK_FAILED = ("kitestacks_backup_check_failed", "Whether the last check failed.")
@@ -54,9 +56,26 @@ class Notes:
         """A service could not be saved; what is known of its last whole backup stays."""
         self._write(service, {"failed": why})
 
-    def proven(self, service: str, why_not: str = "") -> None:
-        """A restore was proven, or was not."""
-        self._write(service, {"drill_failed": why_not} | ({} if why_not else {"proven": int(time.time())}))
+    def proofs(self, host: str) -> dict[str, dict[str, Any]]:
+        """What the drills on this host found of a host's services."""
+        return dict(self.known.get("proofs", {}).get(host, {}))
+
+    def proven(self, host: str, service: str, said: str) -> None:
+        """A restore of a host's service was proven here, in words."""
+        self._prove(host, service, {"proven": int(time.time()), "said": said, "failed": ""})
+
+    def not_proven(self, host: str, service: str, why_not: str) -> None:
+        """It was not; when it last was stays."""
+        self._prove(host, service, {"failed": why_not})
+
+    def _prove(self, host: str, service: str, facts: dict[str, Any]) -> None:
+        self.known.setdefault("proofs", {}).setdefault(host, {}).setdefault(service, {}).update(facts)
+        self._write()
+
+    def shown(self) -> None:
+        """The words that have to open the repository do; the weekly check tries them again."""
+        self.known["shown"] = self._plan.shown
+        self._write()
 
     def checked(self, why_not: str = "") -> None:
         """The repository was found whole, or was not."""
@@ -74,20 +93,31 @@ class Notes:
             _replace(Path(self._plan.metrics), self.figures(), 0o644)
 
     def figures(self) -> str:
-        """For the textfile collector: every service of the plan, saved or never."""
+        """For the textfile collector: every service of the plan, saved or never; and whatever may be proven here."""
         lines: list[str] = []
-        for key, (name, meaning) in _FIGURES.items():
-            lines += [f"# HELP {name} {meaning}", f"# TYPE {name} gauge"]
-            for service in sorted(self._plan.services):
-                value = self.of(service).get(key, 0)
-                lines.append(f'{name}{{service="{service}"}} {int(bool(value)) if "failed" in key else value}')
+        for key, named in _FIGURES.items():
+            own = {service: self.of(service).get(key, 0) for service in sorted(self._plan.services)}
+            lines += _lines(named, {f'service="{service}"': value for service, value in own.items()})
+        hosts = {self._plan.host: tuple(self._plan.services), **self._plan.keeps}
+        places = [(host, service) for host in sorted(hosts) for service in sorted(hosts[host])]
+        for key, named in _PROOFS.items():
+            found = {place: self.proofs(place[0]).get(place[1], {}).get(key, 0) for place in places}
+            labels = {f'service="{service}",saved_host="{host}"': value for (host, service), value in found.items()}
+            lines += _lines(named, labels)
         check = self.known.get("check", {})
-        for (name, meaning), value in (
-            (_CHECKED, check.get("moment", 0)),
-            (_CHECK_FAILED, int(bool(check.get("failed")))),
-        ):
-            lines += [f"# HELP {name} {meaning}", f"# TYPE {name} gauge", f"{name} {value}"]
+        lines += _lines(_CHECKED, {"": check.get("moment", 0)})
+        lines += _lines(_CHECK_FAILED, {"": check.get("failed", "")})
         return "\n".join(lines) + "\n"
+
+
+def _lines(named: tuple[str, str], values: dict[str, float | str]) -> list[str]:
+    """One figure by its labels; a fault in words counts as 1."""
+    name, meaning = named
+    lines = [f"# HELP {name} {meaning}", f"# TYPE {name} gauge"]
+    for labels, value in values.items():
+        figure = int(bool(value)) if isinstance(value, str) else value
+        lines.append(f"{name}{{{labels}}} {figure}" if labels else f"{name} {figure}")
+    return lines
 
 
 def _replace(file: Path, text: str, mode: int) -> None:

@@ -25,7 +25,7 @@ _LOCKED = 11
 _WRONG_PASSWORD = 12
 _WORDS = {
     3: "the backup is incomplete: some files could not be read",
-    MISSING: "there is no repository",
+    MISSING: "there is no repository at {where}",
     _LOCKED: "the repository is locked by another run",
     _WRONG_PASSWORD: "wrong password: this key does not open the repository",
     130: "interrupted",
@@ -53,7 +53,8 @@ class Repository:
 
     Args:
         plan: The host's.
-        where: The repository, as restic names it; the plan's if empty.
+        where: The repository, as restic names it; the plan's if empty. One in a folder is another host's: it is read,
+            and nothing is written into it, no lock either.
         password: A file that holds a password; the machine's own if None.
     """
 
@@ -63,23 +64,27 @@ class Repository:
         self._password = password or plan.secrets / "repository-password"
 
     def make(self) -> None:
-        """Makes the repository, which its recovery password opens as well.
+        """Makes the repository, which the other words open as well.
 
         Raises:
             BackupError: its server does not answer, or refuses.
         """
         self._restic("init")
-        self.admit_recovery()
+        self.admit()
 
-    def admit_recovery(self) -> None:
-        """Sees to it that the recovery password opens the repository; trying it is the one proof that it does."""
-        recovery = self._plan.secrets / "recovery-password"
-        try:
-            Repository(self._plan, self.where, recovery)._restic("cat", "config")  # noqa: SLF001 - its own kind
-        except ResticError as error:
-            if error.code != _WRONG_PASSWORD:
-                raise
-            self._restic("key", "add", "--new-password-file", str(recovery), "--host", "recovery")
+    def admit(self) -> None:
+        """Sees to it that the other words open the repository; trying each is the one proof that it does.
+
+        The owner's always; that of the host that proves the restores where there is one.
+        """
+        for name in ("recovery", *(["proving"] if self._plan.shown else [])):
+            word = self._plan.secrets / f"{name}-password"
+            try:
+                Repository(self._plan, self.where, word)._restic("cat", "config")  # noqa: SLF001 - its own kind
+            except ResticError as error:
+                if error.code != _WRONG_PASSWORD:
+                    raise
+                self._restic("key", "add", "--new-password-file", str(word), "--host", name)
 
     def save(self, service: str, paths: Sequence[Path], excluded: Iterable[Path]) -> dict[str, Any]:
         """Saves paths as one snapshot; returns restic's own summary of it.
@@ -125,7 +130,7 @@ class Repository:
             BackupError: it is damaged.
         """
         self.reach()
-        self.admit_recovery()
+        self.admit()
         self._unlocked("check", "--read-data-subset", part)
 
     def copy_from(self, other: Repository) -> None:
@@ -174,7 +179,8 @@ class Repository:
         return self._restic(*arguments, "--retry-lock", "5m")
 
     def _restic(self, *arguments: str) -> str:
-        command = ["restic", "--repo", self.where, "--password-file", str(self._password), *arguments]
+        lock = ["--no-lock"] if self.where.startswith("/") else []
+        command = ["restic", "--repo", self.where, "--password-file", str(self._password), *lock, *arguments]
         try:
             done = subprocess.run(
                 command, env=self._environment(), capture_output=True, text=True, timeout=self._plan.limit, check=False
@@ -184,7 +190,7 @@ class Repository:
             why = f": {said[-1]}" if said else ""
             raise ResticError(1, f"restic {arguments[0]} did not end within {self._plan.limit} s{why}") from None
         if done.returncode:
-            words = _WORDS.get(done.returncode, "")
+            words = _WORDS.get(done.returncode, "").format(where=self.where)
             raise ResticError(done.returncode, ": ".join(filter(None, (words, _said(done.stderr)))))
         return done.stdout
 

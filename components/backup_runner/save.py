@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import secrets
 import shutil
 import time
 from typing import TYPE_CHECKING, Any
 
-from components.backup_runner import dumps
+from components.backup_runner import canary, description, dumps
 from components.backup_runner.containers import sqlite_file
 from components.backup_runner.plan import BackupError
 
@@ -17,37 +16,50 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from components.backup_runner.notes import Notes
-    from components.backup_runner.plan import Plan
+    from components.backup_runner.plan import Database, Plan
     from components.backup_runner.repository import Repository
 
 MANIFEST = "manifest.json"
-CANARY = "canary"
 
 
 def save_service(plan: Plan, repository: Repository, service: str) -> dict[str, Any]:
     """Saves one service; returns restic's summary.
 
-    Beside the dumps lies a manifest: what they hold, and a word that is made anew each time, by which a restore knows
-    that it has what was written just before the backup.
+    A canary is written into its data first. Beside the dumps lie a manifest, which says what they hold, and what has to
+    be known to start the service elsewhere.
 
     Raises:
         BackupError: a dump failed, a folder is missing, or the snapshot is not there or not whole.
     """
-    kept = plan.kept(service)
+    kept, word = plan.kept(service), canary.new()
     folder = dumps_anew(plan.dumps(service))
-    made = [dumps.make(plan, database, folder) for database in kept.databases]
     folders = [plan.data / each for each in kept.folders]
     missing = [str(each) for each in folders if not each.is_dir()]
     if missing:
         raise BackupError(f"there is no folder {', '.join(missing)}")
-    manifest = {CANARY: secrets.token_hex(16), "made": int(time.time()), "dumps": [each.note() for each in made]}
+    for each in (folder, *folders):
+        canary.put_file(each, word)
+    made = [_dump(plan, database, folder, word) for database in kept.databases]
+    description.describe(plan, service, folder)
+    manifest = {
+        "canary": word,
+        "made": int(time.time()),
+        "folders": kept.folders,
+        "not_alone": kept.not_alone,
+        "dumps": [each.note() for each in made],
+    }
     try:
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=2))
     except OSError as error:
         raise BackupError(f"no room for {folder / MANIFEST}: {error}") from None
     live = [plan.data / sqlite_file(plan, each) for each in kept.databases if each.engine == "sqlite"]
     excluded = [file.with_name(file.name + beside) for file in live for beside in ("", "-wal", "-shm", "-journal")]
-    return repository.save(service, [folder, *folders], excluded) | {CANARY: manifest[CANARY]}
+    return repository.save(service, [folder, *folders], excluded) | {"canary": word}
+
+
+def _dump(plan: Plan, database: Database, folder: Path, word: str) -> dumps.Dumped:
+    row = ("", "") if database.engine == "sqlite" else canary.put_row(database, plan.host, word)
+    return dumps.make(plan, database, folder, row)
 
 
 def dumps_anew(folder: Path) -> Path:

@@ -305,19 +305,23 @@ BACKUPS = (
     ),
     Alert(
         name="RestoreNotProven",
-        expression="time() - (kitestacks_restore_proven_timestamp_seconds > 0) > 45 * 86400",
+        # The newest of all hosts: a service may be proven at home, on the host that keeps its backup, or on both.
+        expression="time() - "
+        "(max by (service, saved_host) (kitestacks_restore_proven_timestamp_seconds) > 0) > 45 * 86400",
         lasting="1h",
         severity="warning",
-        summary="No restore of {{ $labels.service }} on {{ $labels.host }} was proven for 45 days",
-        action="python3 -m kitestacks restore-drill {{ $labels.service }} -s {{ $labels.host }}",
+        summary="No restore of {{ $labels.service }} of {{ $labels.saved_host }} was proven for 45 days",
+        action="python3 -m kitestacks restore-drill {{ $labels.service }} -s {{ $labels.saved_host }}",
     ),
     Alert(
         name="RestoreDrillFailed",
         expression="kitestacks_restore_drill_failed == 1",
         lasting="10m",
         severity="critical",
-        summary="The backup of {{ $labels.service }} on {{ $labels.host }} did not come back in the last drill",
-        action="python3 -m kitestacks restore-drill {{ $labels.service }} -s {{ $labels.host }} says why.",
+        summary="{{ $labels.service }} of {{ $labels.saved_host }} did not come back in the last drill on "
+        "{{ $labels.host }}",
+        action="python3 -m kitestacks restore-drill {{ $labels.service }} -s {{ $labels.saved_host }} "
+        "--on {{ $labels.host }} says why.",
     ),
 )
 GROUPS = {

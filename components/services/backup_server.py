@@ -32,8 +32,8 @@ class BackupServer(Service):
 
     Creates: the data folder, and the container `backup-server`, which answers on the host's Tailscale address where
     another host saves to it.
-    Leaves out: what opens a repository: no password of one is ever on the host that stores it. Old snapshots are taken
-    away from outside (`python3 -m kitestacks backup prune`), since nobody who can send may delete.
+    Leaves out: what opens a repository; that is the host's own `backup` given, where it proves what is kept here. Old
+    snapshots are taken away from outside (`python3 -m kitestacks backup prune`), since nobody who can send may delete.
 
     The traffic is plain HTTP: WireGuard encrypts between hosts, restic whatever is sent.
     """

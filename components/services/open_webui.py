@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.backup import Backup
+from components.backup import Backup, Dump, Engine
 from components.folders import DataFolder
 from components.host import ContainerArgs, Mount
 from components.login import ADMINS, OidcClient
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 PORT = 8080
 _CALLBACK = "/oauth/oidc/callback"
+_DATA = "/app/backend/data"
+"""Where it keeps its files and, in `webui.db`, all else (`open-webui/open-webui:backend/open_webui/env.py`)."""
 _LITELLM_PORT = 4000
 _HEALTH = f"curl --silent --fail http://127.0.0.1:{PORT}/health | jq -e .status > /dev/null"
 
@@ -38,7 +40,10 @@ class OpenWebui(Service):
     """
 
     state = StateClass.SINGLE_WRITER
-    backup = Backup(folders=("open-webui",))
+    backup = Backup(
+        dumps=(Dump(engine=Engine.SQLITE, container="open-webui", database=f"{_DATA}/webui.db"),),
+        folders=("open-webui",),
+    )
     port = PORT
     health_path = "/health"
     tile = Tile(title="Open WebUI", description="Talk with language models", group="AI")
@@ -65,7 +70,7 @@ class OpenWebui(Service):
                 entrypoint=["bash", "start.sh"],
                 env=self._environment() | (self._login() if self.has_login else {}),
                 secret_env=self._secrets(),
-                mounts=[Mount(source=self.data("open-webui"), target="/app/backend/data")],
+                mounts=[Mount(source=self.data("open-webui"), target=_DATA)],
                 health=["bash", "-o", "pipefail", "-c", _HEALTH],
                 memory=args.settings.memory,
             ),

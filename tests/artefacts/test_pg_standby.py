@@ -8,9 +8,16 @@ import signal
 import subprocess
 import sys
 import threading
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
+import pytest
+
+from components.backup_runner import canary
+from components.backup_runner.plan import BackupError, Database
 from tests.artefacts.copies import ROWS, Copy, make_role, state, wait
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Writer:
@@ -224,3 +231,33 @@ def test_standby_that_lost_its_way_is_not_healthy(running: tuple[Copy, Copy]) ->
     assert "it does not follow kscloud1, which writes" in monk.verb("healthy", "kscloud1").stderr
     kscloud1.stop()
     assert monk.verb("healthy", "kscloud1").returncode == 0, "there is nobody to follow"
+
+
+def test_backup_of_a_copy_that_follows_finds_the_writers_word(
+    running: tuple[Copy, Copy], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It can't be written: the word of its backup is the one that the writer's backup left."""
+    kscloud1, monk = running
+    docker = tmp_path / "docker"
+    docker.write_text('#!/bin/sh\nname=$3; shift 3; exec env -i $(cat "$(dirname "$0")/$name.env") "$@"\n')
+    docker.chmod(0o755)
+    for copy in running:
+        found = {
+            name: value for name, value in copy.variables("kscloud1").items() if name in ("PATH", "PGHOST", "PGPORT")
+        }
+        (tmp_path / f"{copy.host}.env").write_text("\n".join(f"{name}={value}" for name, value in found.items()))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    writes, follows = (Database(engine="postgres", container=copy.host, database="authentik") for copy in running)
+
+    row = canary.put_row(follows, "monk", canary.new())
+    assert row == ("", "")
+    with pytest.raises(BackupError, match="save the host that writes, then this one"):
+        canary.find_row(follows, "authentik", row)
+
+    word = canary.new()
+    assert canary.put_row(writes, "kscloud1", word) == ("kscloud1", word)
+    wait(lambda: state(monk, "kscloud1").behind("kscloud1") == 0, "monk to have the word")
+    row = canary.put_row(follows, "monk", canary.new())
+    assert row == ("kscloud1", word)
+    canary.find_row(follows, "authentik", row)
+    assert state(monk, "kscloud1").tables == state(kscloud1, "kscloud1").tables == 1, "the mark counts as the login's"

@@ -21,6 +21,7 @@ CARRIED = 'file="/textfile/bookstack-sync/pictures.prom"'
 FULL = f'{{{NODE},mountpoint="/",fstype="ext4"}}'
 
 SAVED = f'{{{NODE},service="bookstack"}}'
+PROVEN = f'{{{NODE},service="bookstack",saved_host="monk"}}'
 
 
 def check(*arguments: str | Path, cwd: Path) -> str:
@@ -182,7 +183,7 @@ def pictures(*, state: int = 0, connections: int = 3, lacking: int = 0) -> list[
         ("BackupTooOld", [series(f"kitestacks_backup_success_timestamp_seconds{SAVED}", "0x2300")], 2300),
         ("BackupFailed", [series(f"kitestacks_backup_failed{SAVED}", "1x30")], 12),
         ("BackupDamaged", [series(f"kitestacks_backup_check_failed{{{NODE}}}", "1x30")], 12),
-        ("RestoreDrillFailed", [series(f"kitestacks_restore_drill_failed{SAVED}", "1x30")], 12),
+        ("RestoreDrillFailed", [series(f"kitestacks_restore_drill_failed{PROVEN}", "1x30")], 12),
         ("TunnelDown", [series('cloudflared_tunnel_ha_connections{host="monk",container="cloudflared"}', "0x30")], 4),
     ],
 )
@@ -196,13 +197,22 @@ def test_a_fault_raises_its_alert_and_no_other(
     ("alert", "figure", "days"),
     [
         ("BackupUnchecked", f"kitestacks_backup_check_success_timestamp_seconds{{{NODE}}}", 15),
-        ("RestoreNotProven", f"kitestacks_restore_proven_timestamp_seconds{SAVED}", 45),
+        ("RestoreNotProven", f"kitestacks_restore_proven_timestamp_seconds{PROVEN}", 45),
     ],
 )
 def test_what_was_long_not_done_raises_its_alert(tmp_path: Path, alert: str, figure: str, days: int) -> None:
     day = 24 * 60
     fires(tmp_path, [series(figure, f"1x{24 * days + 48}")], days * day - 60, set(), step="1h")
     fires(tmp_path, [series(figure, f"1x{24 * days + 48}")], days * day + 180, {alert}, step="1h")
+
+
+def test_restore_that_was_proven_on_another_host_raises_none(tmp_path: Path) -> None:
+    """The figure at home may be old, or none: the service is proven where its backup is kept."""
+    minutes = 50 * 24
+    figure = "kitestacks_restore_proven_timestamp_seconds"
+    at_home = series(f"{figure}{PROVEN}", f"1x{minutes}")
+    there = series(f"{figure}{PROVEN.replace(NODE, NODE.replace('monk', 'kscloud1'))}", f"0+3600x{minutes}")
+    fires(tmp_path, [at_home, there], 49 * 24 * 60, set(), step="1h")
 
 
 def test_what_is_well_raises_none(tmp_path: Path) -> None:
@@ -232,8 +242,8 @@ def test_what_is_well_raises_none(tmp_path: Path) -> None:
         series(f"kitestacks_backup_success_timestamp_seconds{SAVED}", "0x600"),
         series(f"kitestacks_backup_failed{SAVED}", "0x600"),
         series(f"kitestacks_backup_check_failed{{{NODE}}}", "0x600"),
-        series(f"kitestacks_restore_drill_failed{SAVED}", "0x600"),
-        series(f"kitestacks_restore_proven_timestamp_seconds{SAVED}", "0x600"),
+        series(f"kitestacks_restore_drill_failed{PROVEN}", "0x600"),
+        series(f"kitestacks_restore_proven_timestamp_seconds{PROVEN}", "0x600"),
     ]
     fires(tmp_path, well, 590, set())
 

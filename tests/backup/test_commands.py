@@ -28,8 +28,9 @@ DOCKER = r"""#!/bin/bash
 home=$(dirname "$0")
 echo "$*" >> "$home/said"
 cat >> "$home/stdin"
-cat "$home/answer" 2>/dev/null
-exit "$(cat "$home/code" 2>/dev/null || echo 0)"
+kind=${2%%:*}; [ -f "$home/answer$kind" ] || kind=
+cat "$home/answer$kind" 2>/dev/null
+exit "$(cat "$home/code$kind" 2>/dev/null || echo 0)"
 """
 
 
@@ -41,9 +42,11 @@ class Docker:
         (folder / "docker").write_text(DOCKER)
         (folder / "docker").chmod(0o755)
 
-    def answers(self, text: str, code: int = 0) -> None:
-        (self.folder / "answer").write_text(text)
-        (self.folder / "code").write_text(str(code))
+    def answers(self, text: str, code: int = 0, host: str = "") -> None:
+        """To every host, or to those whose address begins so."""
+        kind = host.removesuffix("://")
+        (self.folder / f"answer{kind}").write_text(text)
+        (self.folder / f"code{kind}").write_text(str(code))
 
     @property
     def said(self) -> list[str]:
@@ -89,20 +92,78 @@ def test_drill_that_fails_notes_only_what_it_proved(docker: Docker, files: Stack
     assert set(proven_restores(files.folder, "monk")) == {"forgejo"}
 
 
-def test_status_takes_the_hosts_own_drills_over(
+def test_drill_on_the_keeper_brings_the_password_and_leaves_none(docker: Docker, files: StackFiles) -> None:
+    docker.answers("bookstack: proven with snapshot abc: 3 files and folders read, canary found\n")
+
+    assert run(files, "restore-drill", "bookstack", "-s", "monk", "--on", "kscloud1") == Exit.OK
+    (said,) = docker.said
+    assert said.startswith("-H ssh://kite@kscloud1 exec -i backup ")
+    assert said.endswith("drill bookstack --of monk --repository /data/backup-server/monk")
+    assert docker.stdin == "opens-it\n"
+    assert "opens-it" not in said
+    assert set(proven_restores(files.folder, "monk")) == {"bookstack"}
+
+
+def test_drill_on_a_host_that_does_not_keep_the_backup_is_refused(docker: Docker, files: StackFiles) -> None:
+    files.add_host("attic")
+    files.edit("attic", "services.backup", {"image": "kitestacks/backup:1", "to": "monk"})
+
+    with pytest.raises(CommandError, match="attic does not keep the backup of monk") as refused:
+        run(files, "restore-drill", "bookstack", "-s", "monk", "--on", "attic")
+    assert "--on kscloud1" in refused.value.way_out
+    assert not docker.said
+
+
+def test_status_says_when_and_where_and_takes_the_hosts_own_drills_over(
     docker: Docker, files: StackFiles, capsys: pytest.CaptureFixture[str]
 ) -> None:
     later = int(NOW.timestamp())
-    facts = {"saved": later, "bytes": 2**20, "proven": later, "failed": "the backup server does not answer"}
-    docker.answers(json.dumps({"services": {"bookstack": facts, "kavita": {}}, "check": {}}) + "\n")
+    facts = {"saved": later, "bytes": 2**20, "failed": "the backup server does not answer"}
+    answer = {"services": {"bookstack": facts, "kavita": {}}, "check": {}}
+    at_home = {"bookstack": {"proven": later - 5 * 24 * 3600}, "kavita": {"failed": "no canary"}}
+    docker.answers(json.dumps({**answer, "proofs": {"monk": at_home}}) + "\n", host="unix://")
+    docker.answers(json.dumps({**answer, "proofs": {"monk": {"bookstack": {"proven": later}}}}) + "\n", host="ssh://")
     write_down(files.folder, "monk", "bookstack", datetime(2026, 1, 1, tzinfo=UTC))
 
     assert run(files, "backup", "status", "-s", "monk") == Exit.OK
     shown = capsys.readouterr().out.splitlines()
     assert "saved 0 h ago" in shown[0]
     assert "FAILED: the backup server does not answer" in shown[0]
+    assert "restore proven 0 h ago on kscloud1" in shown[0]
     assert "saved never" in shown[1]
+    assert "restore proven never  NOT PROVEN on monk: no canary" in shown[1]
     assert proven_restores(files.folder, "monk")["bookstack"].timestamp() == later
+
+
+def test_status_goes_on_without_the_keeper(
+    docker: Docker, files: StackFiles, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = {"services": {"bookstack": {"saved": 1}}, "check": {}, "proofs": {"monk": {"bookstack": {"proven": 86400}}}}
+    docker.answers(json.dumps(facts) + "\n", host="unix://")
+    docker.answers("", code=1, host="ssh://")
+
+    assert run(files, "backup", "status", "-s", "monk") == Exit.OK
+    shown = capsys.readouterr()
+    assert "on monk" in shown.out
+    assert "what kscloud1 has proven is not known" in shown.out + shown.err
+
+
+@pytest.mark.parametrize(
+    ("said", "way_out"),
+    [
+        ("bookstack-db is one side of a ring: what is brought back here", "a wiki on two hosts"),
+        ("authentik-db follows another host's database: restore on", "the host that writes"),
+    ],
+)
+def test_database_that_others_depend_on_is_not_replaced_alone(
+    docker: Docker, files: StackFiles, said: str, way_out: str
+) -> None:
+    docker.answers(f"failed: {said}\n", code=1)
+
+    with pytest.raises(CommandError, match=said) as refused:
+        run(files, "restore", "bookstack", "-s", "monk", "--overwrite")
+    assert refused.value.exit_code == Exit.POLICY
+    assert way_out in refused.value.way_out
 
 
 def test_newer_data_is_said_with_the_way_out(docker: Docker, files: StackFiles) -> None:

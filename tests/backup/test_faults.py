@@ -260,5 +260,5 @@ def test_tampered_repository_is_found_by_the_check_and_by_a_drill(world: World) 
 
     assert any(code == 1 and "failed: " in said for code, said in results)
     assert world.figure("kitestacks_backup_check_failed") == 1
-    assert world.figure('kitestacks_restore_drill_failed{service="papers"}') == 1
+    assert world.figure('kitestacks_restore_drill_failed{service="papers",saved_host="monk"}') == 1
     assert world.runner("drill", "papers")[0] == 0

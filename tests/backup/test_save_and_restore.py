@@ -138,23 +138,6 @@ def test_folder_that_the_backup_does_not_know_stays(world: World) -> None:
     assert (world.data / "newer" / "kept").read_text() == "kept"
 
 
-def test_drill_loads_the_newest_backup_into_servers_of_its_own(world: World) -> None:
-    _write_canaries(world)
-    assert world.runner("save")[0] == 0
-    world.ask("ledger", "DELETE FROM rows")
-
-    code, said = world.runner("drill")
-
-    assert code == 0, said
-    assert said.count("canary found") == 4
-    assert world.ask("ledger", "SELECT words FROM rows WHERE id = 1", scratch=True) == CANARY
-    assert world.ask("wiki", "SELECT words FROM pages WHERE id = 1", scratch=True) == CANARY
-    assert world.ask("ledger", "SELECT count(*) FROM rows") == "0", "the service itself was touched"
-    assert time.time() - world.figure('kitestacks_restore_proven_timestamp_seconds{service="wiki"}') < 60
-    assert not list((world.data / "backup" / "scratch").iterdir())
-    sys.stdout.write(said)
-
-
 def test_recovery_password_opens_what_the_machines_own_made(world: World) -> None:
     assert world.runner("save", "papers")[0] == 0
     (world.data / "papers" / "first").unlink()

@@ -22,6 +22,7 @@ import pytest
 
 from components.services.backup_server import htpasswd_line
 from tests.artefacts import servers
+from tests.backup import played_docker
 from toolchain import restic
 
 if TYPE_CHECKING:
@@ -32,22 +33,15 @@ HOST = "monk"
 ROOT_PASSWORD = "administrators"  # noqa: S105 - of a database for tests
 DATABASES = {"ledger": "postgres", "wiki": "mariadb"}
 SERVICES = ("ledger", "wiki", "books", "papers")
-DOCKER = r"""#!/bin/bash
-# docker's command, as far as the runner calls it: a container is an environment in which its database is found.
-home=$(dirname "$(dirname "$0")")
-echo "$*" >> "$home/docker.log"
-case $1 in
-exec)
-    name=$3; shift 3
-    [ -f "$home/$name.env" ] || { echo "No such container: $name" >&2; exit 1; }
-    [ -x "$home/instead/$1" ] && exec "$home/instead/$1" "$@"
-    exec env -i $(cat "$home/$name.env") "${@//\/run\/secrets/$home/$name.secrets}" ;;
-inspect) cat "$home/$2.json" ;;
-run) while [ "$1" != --name ]; do shift; done; cp "$home/scratch-of-${2##*-}.env" "$home/$2.env" ;;
-rm) rm -f "$home/${@: -1}.env" ;;
-version) echo 28 ;;
-esac
-"""
+KEEPER = "kscloud1"
+PROGRAMS = {"wiki-app": "wiki", "books": "books", "papers": "papers"}
+"""Containers that are started on what came back, by their service."""
+HEALTHY = {
+    "wiki-app": ["sh", "-c", "MYSQL_PWD=words exec mariadb -u wiki wiki -e 'SELECT id FROM pages'"],
+    "books": ["grep", "-q", "SQLite format 3", "/books/books.db"],
+    "papers": ["grep", "-q", "of-papers", "/run/secrets/key", "/papers/.kitestacks-canary"],
+}
+"""Each asks for what the live one has: its database, its file, the file that was put into it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +64,19 @@ class World:
         return self.home / "data"
 
     @property
+    def other(self) -> Path:
+        """The data root of the host that keeps the backup."""
+        return self.home / "other"
+
+    @property
     def notes(self) -> dict[str, Any]:
         """What the runner wrote down of each service."""
         return dict(json.loads((self.data / "backup" / "notes.json").read_text())["services"])
+
+    @property
+    def rooms(self) -> list[str]:
+        """The scratch containers that are there."""
+        return [each.name for each in (self.home / "rooms").iterdir()]
 
     @property
     def figures(self) -> str:
@@ -83,15 +87,16 @@ class World:
         """One figure."""
         return float(next(line for line in self.figures.splitlines() if line.startswith(name)).split()[-1])
 
-    def command(self, *words: str) -> tuple[list[str], dict[str, str]]:
-        """How the runner is started."""
+    def command(self, *words: str, on: str = HOST) -> tuple[list[str], dict[str, str]]:
+        """How the runner is started on a host."""
         path = f"{self.home / 'bin'}:{self.restic.parent}:/usr/bin:/bin"
-        environment = {"PATH": path, "PYTHONPATH": str(ROOT), "BACKUP_PLAN": str(self.home / "plan.json")}
+        plan = self.home / ("plan.json" if on == HOST else "keepers-plan.json")
+        environment = {"PATH": path, "PYTHONPATH": str(ROOT), "BACKUP_PLAN": str(plan)}
         return [sys.executable, "-m", "components.backup_runner", *words], environment
 
-    def runner(self, *words: str, stdin: str = "") -> tuple[int, str]:
+    def runner(self, *words: str, stdin: str = "", on: str = HOST) -> tuple[int, str]:
         """Runs it; its exit code and all that it says."""
-        command, environment = self.command(*words)
+        command, environment = self.command(*words, on=on)
         done = subprocess.run(
             command, env=environment, input=stdin, capture_output=True, text=True, check=False, timeout=60
         )
@@ -105,14 +110,8 @@ class World:
         if DATABASES[service] == "postgres":
             command = ["psql", "-X", "-q", "-A", "-t", "-U", service, "-d", service, "-c", statement]
         else:
-            word = "" if scratch else ROOT_PASSWORD
-            command, environment = (
-                ["mariadb", "-u", "root", "-N", "-B", service, "-e", statement],
-                {
-                    **environment,
-                    "MYSQL_PWD": word,
-                },
-            )
+            command = ["mariadb", "-u", "root", "-N", "-B", service, "-e", statement]
+            environment["MYSQL_PWD"] = ROOT_PASSWORD
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
@@ -155,11 +154,13 @@ def world(home: Path) -> Iterator[World]:
         made = World(home=home, restic=programs[0], port=port)
         _lay_out(made)
         for service in DATABASES:
-            for place, word in ((service, ROOT_PASSWORD), (f"scratch-of-{service}", "")):
-                environment = stack.enter_context(_database(service, word))
+            for place in (service, f"scratch-of-{service}"):
+                environment = stack.enter_context(_database(service))
                 _write_environment(made, place, environment)
-        for service in ("books", "papers"):
-            _write_environment(made, service, {"PATH": "/usr/bin:/bin"})
+        for name, service in PROGRAMS.items():
+            found = (home / f"scratch-of-{service}.env").read_text() if service in DATABASES else "PATH=/usr/bin:/bin"
+            for place in (name, f"scratch-of-{name}"):
+                (home / f"{place}.env").write_text(found)
         stack.enter_context(rest_server(programs[1], made))
         yield made
 
@@ -183,7 +184,7 @@ def rest_server(program: Path, made: World, *flags: str, folder: str = "store", 
             server.terminate()
 
 
-def _database(service: str, root_password: str) -> contextlib.AbstractContextManager[dict[str, str]]:
+def _database(service: str) -> contextlib.AbstractContextManager[dict[str, str]]:
     if DATABASES[service] == "postgres":
         return servers.postgres(
             servers.Given(
@@ -194,7 +195,7 @@ def _database(service: str, root_password: str) -> contextlib.AbstractContextMan
             )
         )
     return servers.mariadb(
-        servers.Given(command=["mariadbd"], database=service, password="words", root_password=root_password)
+        servers.Given(command=["mariadbd"], database=service, password="words", root_password=ROOT_PASSWORD)
     )
 
 
@@ -204,25 +205,58 @@ def _write_environment(made: World, name: str, environment: Mapping[str, str]) -
 
 
 def _lay_out(made: World) -> None:
-    for folder in ("bin", "secrets", "data"):
+    for folder in ("bin", "secrets", "data", "other", "rooms", "store"):
         (made.home / folder).mkdir()
+    (made.other / "backup-server").symlink_to(made.home / "store")
     docker = made.home / "bin" / "docker"
-    docker.write_text(DOCKER)
+    docker.write_text(f"#!{sys.executable} -IS\n{Path(played_docker.__file__).read_text()}")
     docker.chmod(0o755)
-    words = {"repository-password": "opens-it", "recovery-password": "opens-it-too", "upload-password": "may-send"}
+    words = {"repository": "opens-it", "recovery": "opens-it-too", "proving": "opens-it-there", "upload": "may-send"}
     for name, word in words.items():
-        (made.home / "secrets" / name).write_text(word)
-    (made.home / "htpasswd").write_text(htpasswd_line(HOST, words["upload-password"]))
+        (made.home / "secrets" / f"{name}-password").write_text(word)
+    (made.home / "htpasswd").write_text(htpasswd_line(HOST, words["upload"]))
     for service in SERVICES:
         (made.data / service).mkdir()
-        mounts = [{"Source": str(made.data / service), "Destination": f"/{service}"}]
-        config = {"User": f"{os.getuid()}:{os.getgid()}", "Image": "database:1"}
-        (made.home / f"{service}.json").write_text(
-            json.dumps([{"Mounts": mounts, "Config": config, "HostConfig": {"Memory": 2**28}}])
-        )
-        (made.home / f"{service}.secrets").mkdir()
-    (made.home / "wiki.secrets" / "root-password").write_text(ROOT_PASSWORD)
-    plan = {
+        _lay_out_container(made, service, service, [])
+    for name, service in PROGRAMS.items():
+        _lay_out_container(made, name, service, HEALTHY[name])
+    for service, engine in DATABASES.items():
+        (made.home / f"{service}.engine").write_text(engine)
+    (made.home / "live").write_text("\n".join({*SERVICES, *PROGRAMS}))
+    plan = _plan(made)
+    (made.home / "plan.json").write_text(json.dumps(plan))
+    there = {"host": KEEPER, "root": str(made.other), "data": str(made.other), "metrics": str(made.home / "there.prom")}
+    keeps = {"services": {}, "keeps": {HOST: SERVICES}, "proves": [HOST], "shown": False}
+    (made.home / "keepers-plan.json").write_text(json.dumps({**plan, **there, **keeps}))
+
+
+def _lay_out_container(made: World, name: str, service: str, health: list[str]) -> None:
+    """A container as docker tells of it."""
+    secrets = made.home / f"{name}.secrets"
+    secrets.mkdir(exist_ok=True)
+    held = {"root-password": ROOT_PASSWORD} if name == "wiki" else {"key": f"of-{name}"}
+    for file, word in held.items():
+        (secrets / file).write_text(word)
+    mounts = [("bind", str(made.data / service), f"/{service}"), ("bind", "/var/run/docker.sock", "/docker.sock")]
+    marks = {"installation": "kitestacks", "host": HOST, "service": service}
+    labels = {f"kitestacks.{mark}": value for mark, value in marks.items()}
+    told = {
+        "Id": f"{name}0123456789ab",
+        "Config": {
+            "Image": f"{name}:1",
+            "Env": ["KIND=played"],
+            "Labels": {**labels, "kitestacks.files": json.dumps([f"/run/secrets/{file}" for file in held])},
+            "Healthcheck": {"Test": ["CMD", *health]},
+        },
+        "HostConfig": {"Memory": 2**28},
+        "NetworkSettings": {"Networks": {service: {"Aliases": [name, f"{name}0123456789ab"[:12]]}}},
+        "Mounts": [{"Type": kind, "Source": source, "Destination": target} for kind, source, target in mounts],
+    }
+    (made.home / f"{name}.json").write_text(json.dumps([told]))
+
+
+def _plan(made: World) -> dict[str, Any]:
+    return {
         "host": HOST,
         "installation": "kitestacks",
         "root": str(made.data),
@@ -232,18 +266,22 @@ def _lay_out(made: World) -> None:
         "repository": f"rest:http://127.0.0.1:{made.port}/{HOST}/",
         "copy_to": "",
         "limit": 50,
+        "patience": 3,
         "services": {
             "ledger": _kept("postgres", "ledger", "ledger"),
             "wiki": _kept("mariadb", "wiki", "wiki", "wiki"),
             "books": _kept("sqlite", "books", "/books/books.db", "books"),
-            "papers": {"databases": [], "folders": ["papers"]},
+            "papers": {"databases": [], "folders": ["papers"], "not_alone": ""},
         },
+        "keeps": {},
+        "proves": [HOST],
+        "shown": True,
     }
-    (made.home / "plan.json").write_text(json.dumps(plan))
 
 
 def _kept(engine: str, container: str, database: str, *folders: str) -> dict[str, Any]:
-    return {"databases": [{"engine": engine, "container": container, "database": database}], "folders": list(folders)}
+    databases = [{"engine": engine, "container": container, "database": database}]
+    return {"databases": databases, "folders": list(folders), "not_alone": ""}
 
 
 @contextlib.contextmanager

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from components import backup_runner
 from components.backup_runner.plan import Plan
 from components.contract import check_files
 from components.errors import ProgramError
@@ -17,8 +19,6 @@ from tests.services.plans import STACKS, containers_of, environment, plan
 from tests.services.plans import files as files_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.recorder import Recorded
     from tests.stack_files import StackFiles
 
@@ -53,6 +53,43 @@ def test_who_sends_can_only_add_and_only_to_its_own(stack: str) -> None:
     assert environment(keeper)["OPTIONS"] == "--append-only --private-repos"
     assert keeper.inputs["ports"] == [{"internal": 8000, "external": 8000, "ip": ADDRESS[stack], "protocol": "tcp"}]
     assert keeper.inputs["user"] == "65532:65532"
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_each_host_proves_what_it_keeps_and_shows_its_own_to_the_other(stack: str) -> None:
+    told = _plan(stack)
+
+    assert told["proves"] == [OTHER[stack]]
+    assert set(told["keeps"]) == {OTHER[stack]}
+    assert set(told["keeps"][OTHER[stack]]) == set(_plan(OTHER[stack])["services"])
+    assert told["shown"] is True
+
+
+def test_host_that_may_not_prove_others_is_given_nothing_that_opens_their_backup(files: StackFiles) -> None:
+    files.edit("kscloud1", "services.backup.prove-others", False)
+    here, there = _deployed(files, "kscloud1"), _deployed(files, "monk")
+
+    assert json.loads(here["/etc/backup/plan.json"])["proves"] == []
+    assert json.loads(there["/etc/backup/plan.json"])["proves"] == ["kscloud1", "monk"], "it proves its own at home"
+    assert json.loads(there["/etc/backup/plan.json"])["shown"] is False, "a key that opens it there would be added"
+    files.edit("monk", "services.backup.prove-others", False)
+    for stack in STACKS:
+        told = _deployed(files, stack)
+        assert json.loads(told["/etc/backup/plan.json"])["proves"] == [stack]
+        assert "/run/secrets/proving-password" not in told
+
+
+def test_only_services_that_say_why_are_proven_without_their_app() -> None:
+    said = {name: kept["not_alone"] for stack in STACKS for name, kept in _plan(stack)["services"].items()}
+
+    assert {name for name, why in said.items() if why} == {"authentik", "portainer"}
+
+
+def _deployed(files: StackFiles, stack: str) -> dict[str, str]:
+    """The files of a host's `backup`, by their path."""
+    references = {"kscloud1": foundation_outputs("monk", "kscloud1")} if stack != "kscloud1" else None
+    backup = run_program(stack, files.folder, references=references).containers()["backup"]
+    return {each["file"]: str(each["content"]) for each in backup.inputs["uploads"]}
 
 
 def test_what_opens_a_backup_is_made_by_its_own_host_and_given_to_one_container(files: StackFiles) -> None:
@@ -92,10 +129,10 @@ def test_its_words_are_private_files_and_its_program_is_there_in_full(stack: str
     uploads = {each["file"]: each["permissions"] for each in _saver(stack).inputs["uploads"]}
 
     assert {file: mode for file, mode in uploads.items() if file.startswith("/run/secrets/")} == {
-        f"/run/secrets/{word}-password": "0440" for word in ("repository", "recovery", "upload")
+        f"/run/secrets/{word}-password": "0440" for word in ("repository", "recovery", "proving", "upload")
     }
-    for module in ("__main__", "plan", "containers", "dumps", "repository", "save", "bring_back", "drill", "notes"):
-        assert f"/usr/local/lib/kitestacks/components/backup_runner/{module}.py" in uploads
+    for module in Path(backup_runner.__file__).parent.glob("*.py"):
+        assert f"/usr/local/lib/kitestacks/components/backup_runner/{module.name}" in uploads
     assert environment(_saver(stack))["PYTHONPATH"] == "/usr/local/lib/kitestacks"
     assert _saver(stack).inputs["command"] == ["/etc/backup/crontab"]
 

@@ -80,7 +80,10 @@ class Authentik(Service):
 
     Settings = AuthentikSettings
     state = StateClass.MULTI_WRITER
-    backup = Backup(folders=tuple(f"authentik/{each}" for each in _FOLDERS))
+    backup = Backup(
+        folders=tuple(f"authentik/{each}" for each in _FOLDERS),
+        not_alone="its database is a service of its own, authentik-db, which is proven by itself",
+    )
     keeps_in = (DATABASE_SERVICE,)
     port = 9000
     front = "authentik-server"

@@ -274,6 +274,7 @@ status() {
             THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) ELSE pg_current_wal_lsn() END - '0/0')
         UNION ALL SELECT 'streaming=' || count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming'
         UNION ALL SELECT 'tables=' || count(*) FROM pg_stat_user_tables
+            WHERE schemaname <> 'kitestacks'
         UNION ALL SELECT 'age=' || extract(epoch FROM now() - CASE WHEN pg_is_in_recovery()
             THEN coalesce(pg_last_xact_replay_timestamp(), (pg_control_checkpoint()).checkpoint_time) ELSE now() END)::bigint
         UNION ALL SELECT 'slot.' || slot_name || '=' || wal_status FROM pg_replication_slots WHERE wal_status IS NOT NULL"

@@ -1,4 +1,4 @@
-"""backup: saves this host's services to another host, at night, and proves each month that they come back."""
+"""backup: saves this host's services to another host, at night, and proves each month that what it keeps comes back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, StringConstraints
 
 from components.backup import Backup
-from components.backup_plan import METRICS_FOLDER, SERVER, SERVER_PORT, plan_of
+from components.backup_plan import METRICS_FOLDER, SERVER, SERVER_PORT, keeper_of, plan_of, proves
 from components.folders import DataFolder
 from components.host import ContainerArgs, File, Mount
 from components.model import Model, ServiceSettings, StateClass
@@ -60,6 +60,11 @@ class BackupSettings(ServiceSettings):
     check_at: CronTime = Field(default="15 4 * * 0", description="When the repository is checked; UTC.")
     drill_at: CronTime = Field(default="15 5 1 * *", description="When every restore is proven; UTC.")
     limit: Duration = Field(default="6h0m0s", description="How long one call of restic may take.")
+    prove_others: bool = Field(
+        default=True,
+        description="Prove here, at `drill-at`, that the backups which this host keeps come back. So it can read them; "
+        "with false it can't, and each host proves its own.",
+    )
     copy_to: CopySettings | None = Field(default=None, description="A second copy in an object store.")
 
     @property
@@ -72,7 +77,8 @@ class BackupService(Service):
     """restic with its schedule, and the program that says what is saved (`components/backup_runner`).
 
     Creates: the data folder, and the container `backup`, which is given what each service of the host declares, and
-    makes its repository on another host's `backup-server` when it first saves.
+    makes its repository on another host's `backup-server` when it first saves. Once a month it proves what it keeps for
+    others, in scratch containers.
     Leaves out: building the image (docs/backup.md); old snapshots, which it may not delete.
 
     It has the Docker socket, since every database is dumped by its own program inside its own container: whoever is
@@ -85,6 +91,7 @@ class BackupService(Service):
     secrets = {
         "password": Secret(purpose="opens the backup to the host that makes it", fixed=True),
         "recovery-password": Secret(purpose="opens the backup to its owner", fixed=True, typed=True),
+        "proving-password": Secret(purpose="opens the backup to the host that proves it", fixed=True, shared=True),
     }
     folders = (DataFolder(path="backup", mode="0700"), DataFolder(path=METRICS_FOLDER, mode="0755"))
 
@@ -125,12 +132,15 @@ class BackupService(Service):
 
     def _words(self) -> dict[str, File]:
         """The private files by which restic gets in."""
-        copy_to = self.args.settings.copy_to
+        copy_to, fleet, host = self.args.settings.copy_to, self.args.fleet, self.args.host.name
         words: dict[str, pulumi.Output[str]] = {
             "repository-password": self.secret("password"),
             "recovery-password": self.secret("recovery-password"),
             "upload-password": self.args.vault.value(SERVER, "password"),
         }
+        keeper = keeper_of(fleet, host, self.args.settings.to) or ""
+        if proves(fleet, host) or proves(fleet, keeper):
+            words["proving-password"] = self.secret("proving-password")
         if copy_to:
             words |= {
                 "copy-id": self.args.vault.given(copy_to.id),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from components.backup_runner.marks import CANARY_TABLE
 from components.machine import StepError
 from components.services.bookstack.side import Side, SilentError
 from components.step_program import wait_until
@@ -83,7 +84,8 @@ class Member:
 
     def wiki(self, side: Side) -> Wiki:
         """How much of a wiki a side has."""
-        named = f"= '{self.database}'"
+        # The backup's own mark is no wiki.
+        named = f"= '{self.database}' AND table_name <> '{CANARY_TABLE}'"
         query = "SELECT COUNT(*), SUM(table_name = 'activities') FROM information_schema.tables WHERE table_schema "
         ((tables, activities),) = side.rows(query + named)
         filling = side.rows(f"SHOW DATABASES LIKE '{_FILLING}'")

@@ -52,7 +52,7 @@ class Portainer(Service):
 
     Settings = PortainerSettings
     state = StateClass.SINGLE_WRITER
-    backup = Backup(folders=("portainer",))
+    backup = Backup(folders=("portainer",), not_alone="all that it does is done through Docker's socket")
     port = 9000
     health_path = "/api/system/status"
     tile = Tile(title="Portainer", description="The containers of this host", group="Platform")

@@ -1,0 +1,10 @@
+"""Marks: the names by which the stack program, the steps and this program know the same thing."""
+
+FILES_LABEL = "kitestacks.files"
+"""The paths of the files that were put into a container, as a JSON list: docker itself does not tell them apart."""
+CANARY_SCHEMA = "kitestacks"
+"""PostgreSQL: where the canary's table lies, beside the app's own schema."""
+CANARY_TABLE = "kitestacks_canary"
+"""MariaDB: the canary's table in the app's database, since a dump is of one database."""
+CANARY_FILE = ".kitestacks-canary"
+"""In each folder that is saved."""
