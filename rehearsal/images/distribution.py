@@ -1,7 +1,7 @@
 """Distribution: images of the programs that keep data, of Debian's packages, for where the real images can't be had.
 
-PostgreSQL and MariaDB are Debian's; restic, rest-server and supercronic are built from Go modules in the versions that
-the real images have. Each image has the interface of the real one, as far as the plans use it (the folders in `data/`).
+PostgreSQL and MariaDB are Debian's; restic, rest-server, supercronic and Syncthing are built from Go modules. Each image
+has the interface of the real one, as far as the plans use it (the folders in `data/`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from rehearsal.images.archive import add_bytes, add_program
 from rehearsal.images.program import ImageError
 from rehearsal.images.roles import local_tag, plain_repository
 from toolchain.restic import REST_SERVER, RESTIC, SUPERCRONIC
+from toolchain.syncthing import SYNCTHING
 
 if TYPE_CHECKING:
     from docker.client import DockerClient
@@ -47,9 +48,10 @@ _IMAGES = {
     "mariadb": "mariadb",
     "postgres": "postgres",
     "restic/rest-server": "rest-server",
+    "syncthing/syncthing": "syncthing",
 }
 """The folder of each image, by the real one's repository."""
-_BUILT = {"backup": (RESTIC, SUPERCRONIC), "rest-server": (REST_SERVER,)}
+_BUILT = {"backup": (RESTIC, SUPERCRONIC), "rest-server": (REST_SERVER,), "syncthing": (SYNCTHING,)}
 
 
 def keeps_data(image: str) -> bool:
