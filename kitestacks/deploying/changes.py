@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from components import deployed, guards
+from components.folders import outermost
 from components.settings import PROJECT, service_class
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Change:
         service: Its name.
         old: The images that change, as they were deployed, by the setting that names each.
         new: The same settings as the stack file has them now.
-        folders: Where it keeps data, absolute on the host; none for a service that keeps nothing.
+        folders: Where it keeps data, absolute on the host, none inside another; none if it keeps nothing.
         dumps: The databases among that.
         elsewhere: Its databases in other services of the host, where these are the ones that are written.
     """
@@ -66,7 +67,7 @@ def changes_of(fleet: Fleet, outputs: Mapping[str, Any]) -> tuple[Change, ...]:
                 service=name,
                 old=old,
                 new={setting: now[setting] for setting in old},
-                folders=tuple(of_before.folders) if of_before else (),
+                folders=outermost(of_before.folders) if of_before else (),
                 dumps=service_class(name).backup.dumps if of_before else (),
                 elsewhere=tuple(_elsewhere(fleet, name)),
             )

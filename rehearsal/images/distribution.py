@@ -1,7 +1,7 @@
-"""Distribution: images of the programs that keep data, of Debian's packages, for where the real images can't be had.
+"""Distribution: images of the programs that keep data, of Debian's packages, where the real ones can't be had.
 
-PostgreSQL and MariaDB are Debian's; restic, rest-server, supercronic and Syncthing are built from Go modules. Each image
-has the interface of the real one, as far as the plans use it (the folders in `data/`).
+PostgreSQL and MariaDB are Debian's; restic, rest-server, supercronic and Syncthing are built from Go modules. Each
+image has the interface of the real one, as far as the plans use it (the folders in `data/`).
 """
 
 from __future__ import annotations

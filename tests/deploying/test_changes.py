@@ -63,6 +63,18 @@ def test_what_is_kept_elsewhere_is_in_databases_that_can_be_put_back_while_they_
             assert {dump.engine for dump in KNOWN_SERVICES[name].backup.dumps} == {Engine.POSTGRES}
 
 
+def test_folder_inside_another_goes_with_it(files: StackFiles) -> None:
+    """Each is moved as a whole on the way back: twice, and what lies inside would be gone."""
+    before = outputs(files.fleet("monk"))
+    files.edit("monk", "services.bookstack.image", "lscr.io/linuxserver/bookstack:v26.06.1-ls281")
+
+    (change,) = changes_of(files.fleet("monk"), before)
+
+    names = [folder.removeprefix("/home/kite/kitestacks-live/docker/") for folder in change.folders]
+    assert names[:2] == ["bookstack", "bookstack-db"]
+    assert not [name for name in names if name.startswith("bookstack/")]
+
+
 def test_stack_of_an_earlier_version_is_compared_by_what_it_keeps(files: StackFiles) -> None:
     before = outputs(files.fleet("monk"))
     del before[deployed.OUTPUT]
