@@ -10,7 +10,8 @@ from kitestacks.exits import CommandError, Exit
 if TYPE_CHECKING:
     from rehearsal.drill.scene import Scene
 
-_MARIADB = 'MYSQL_PWD=$(cat /run/secrets/root-password) exec mariadb --protocol=SOCKET -u root -N -B "$1" -e "$2"'
+_MARIADB = 'MYSQL_PWD=$(cat /run/secrets/root-password) exec mariadb --protocol=SOCKET -u root -B "$@"'
+_PLAIN = "--skip-column-names"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,15 +32,15 @@ class Database:
     name: str
     mariadb: bool = False
 
-    def ask(self, statement: str) -> str:
-        """Runs a statement; its rows, as text.
+    def ask(self, statement: str, form: str = _PLAIN) -> str:
+        """Runs a statement; its rows, as text, and of MariaDB in a form that its client knows.
 
         Raises:
             CommandError: it is refused, or nobody answers.
         """
         command = ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-U", self.name, "-d", self.name, "-c", statement]
         if self.mariadb:
-            command = ["sh", "-c", _MARIADB, "sh", self.name, statement]
+            command = ["sh", "-c", _MARIADB, "sh", form, self.name, "-e", statement]
         (container,) = self.scene.containers(self.host, self.container)
         code, said = container.exec_run(command)
         text = said.decode(errors="replace").strip()

@@ -106,7 +106,7 @@ class Writer:
         sums = set()
         for host in self._hosts:
             side = wiki(self._scene, host)
-            status = side.ask("SHOW SLAVE STATUS\\G")
+            status = side.ask("SHOW SLAVE STATUS", "--vertical")
             if "Slave_IO_Running: Yes" not in status or "Slave_SQL_Running: Yes" not in status:
                 return False
             sums.add(side.ask("CHECKSUM TABLE pages, migrations, activities"))

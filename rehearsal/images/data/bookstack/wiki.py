@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import sys
 import threading
@@ -109,6 +110,7 @@ class Wiki(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     UPLOADS.mkdir(parents=True, exist_ok=True)
     migrate()
     if badly := os.environ.get("WIKI_MIGRATES_BADLY"):
