@@ -25,6 +25,11 @@ def explain_failure(host: str, endpoint: str) -> Callable[[pulumi.ErrorHookArgs]
         way_out = f"Mend what it says and type `pulumi up -s {host}` again; all of its log: docker logs {container}"
         if any("already in use" in error for error in args.errors):
             way_out = f"Its name is taken by one that this stack does not know: python3 -m kitestacks orphans -s {host}"
+        if any("bind source path does not exist" in error for error in args.errors):
+            way_out = (
+                "A folder of its data is not there. Another disk that is not mounted: mount it. A new machine: write "
+                f"another word as host.machine into Pulumi.{host}.yaml, to prepare it anew; then `pulumi up -s {host}`"
+            )
         done = _DONE.get(args.failed_operation, "changed")
         pulumi.log.error(f"container {container} on {host} could not be {done}.\n{lines}\n{way_out}")
         return False

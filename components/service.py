@@ -222,4 +222,5 @@ class Service(pulumi.ComponentResource):
         after: Sequence[pulumi.Resource],
     ) -> Step:
         opts = pulumi.ResourceOptions(parent=self, depends_on=[*self.args.host.prepared, *after])
-        return Step(f"{self.name}-{name}", program=program, facts=facts, secrets=secrets, opts=opts)
+        given = {**facts, **self.args.host.settings.incarnation}
+        return Step(f"{self.name}-{name}", program=program, facts=given, secrets=secrets, opts=opts)

@@ -70,9 +70,19 @@ class HostSettings(Model):
     start_timeout: Duration = Field(
         default="3m0s", description="How long `up` waits for a container to become healthy."
     )
+    machine: HostName | None = Field(
+        default=None,
+        description="A word for the machine itself, the day that it came for example. Another one, when a new machine "
+        "or a new disk has taken its place, lets everything be prepared anew: folders, databases, accounts.",
+    )
     setup: HostSetupSettings | None = Field(
         default=None, description="Prepares the machine over SSH. Without it the host is prepared by hand."
     )
+
+    @property
+    def incarnation(self) -> dict[str, str]:
+        """What is given to everything that is done once to a machine, and once more to the next one."""
+        return {"machine": self.machine} if self.machine else {}
 
 
 class EdgeSettings(Model):

@@ -17,7 +17,7 @@ from components.runbook.facts import drilled_pages
 from components.runbook.rehearsed import Rehearsal
 from kitestacks.__main__ import parser_of
 from kitestacks.exits import CommandError
-from rehearsal.drill import faults
+from rehearsal.drill import data, faults
 from tests.runbook_page import PAGE, pages
 from tests.runbook_page import commands as typed_on
 from tests.stack_files import ROOT
@@ -48,7 +48,7 @@ def test_every_drill_with_a_page_names_one_that_is_there() -> None:
     drilled = drilled_pages(fleet_of_files(ROOT))
 
     assert set(drilled.values()) <= set(pages())
-    assert set(drilled) <= set(faults.known())
+    assert set(drilled) <= {*faults.known(), *data.known()}
 
 
 def test_sites_and_seconds_are_those_of_the_contract(files: StackFiles) -> None:

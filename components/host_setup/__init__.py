@@ -26,6 +26,7 @@ class HostSetupArgs:
         tailscale_address: The address that it has to have on the private network.
         tag: The tag under which it joins, for example `tag:monk`.
         docker_user: The user as whom Docker is used over SSH.
+        machine: A word for the machine itself; another one lets all be looked at again, on the next machine.
         folders: Folders with absolute paths, owners and modes.
         private_key: The SSH key, in OpenSSH's form; none asks the agent.
         join_key: The Tailscale key; none will do for a host that has joined.
@@ -35,6 +36,7 @@ class HostSetupArgs:
     tailscale_address: str
     tag: str
     docker_user: str
+    machine: str = ""
     folders: Sequence[DataFolder] = ()
     private_key: pulumi.Input[str] | None = None
     join_key: pulumi.Input[str] | None = None
@@ -89,4 +91,5 @@ def _facts(name: str, args: HostSetupArgs) -> dict[str, str]:
         "FOLDERS": " ".join(f"{each.owner}:{each.mode}:{each.path}" for each in args.folders),
         "SSH_PORT": str(settings.ssh_port),
         "SSH_PUBLIC": "yes" if settings.ssh_public else "no",
+        **({"MACHINE": args.machine} if args.machine else {}),
     }

@@ -37,6 +37,7 @@ def host_setup_of(fleet: Fleet, vault: Vault, join_keys: Mapping[str, pulumi.Inp
             settings=settings,
             tailscale_address=host.tailscale_address,
             tag=tag_of(fleet.here),
+            machine=host.machine or "",
             docker_user=_user_of(host.docker) or settings.ssh_user,
             folders=[DataFolder(path=f"{host.data}/{each.path}", owner=each.owner, mode=each.mode) for each in folders],
             private_key=vault.given(settings.private_key) if settings.private_key else None,

@@ -134,12 +134,15 @@ def facts_of(fleet: Fleet) -> Facts:
 
 
 def drilled_pages(fleet: Fleet) -> dict[str, str]:
-    """The page that each drill of the rehearsal plays, by the drill's name (`rehearsal/drill/faults.py`)."""
+    """The page that each drill of the rehearsal plays, by the drill's name (`rehearsal/drill`)."""
     hosts = {f"{host}-gone": f"{host} is gone" for host in fleet.stacks}
     return hosts | {
         "connector-gone": "Tunnel down",
         "database-crash": "Wiki database crash",
         "upgrade": "A container never gets healthy",
+        "bad-upgrade": "A container never gets healthy",
+        "promotion": "Replication stopped",
+        "burned-house": "A machine burned",
     }
 
 

@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     if not scene.twin.real_data and (real := [name for name in wanted if name in of_data]):
         way_out = "make rehearsal-down, then make rehearsal DATA=real"
         raise CommandError(f"{real[0]} needs a rehearsal with real data", way_out, Exit.CONFIGURATION)
-    hostnames = list(stack_files.hostnames())
+    hostnames = list(stack_files.hostnames(scene.twin.project))
     wait_until_answering(scene.twin, hostnames)
     results: list[Result | DataResult] = []
     for name in wanted:

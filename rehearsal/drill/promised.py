@@ -23,7 +23,7 @@ def promised(fault: Fault, scene: Scene) -> dict[str, float | None]:
     The contract is read from the stacks' own output `sites`: it is the one that they were deployed with.
     """
     found: dict[str, float | None] = {}
-    for stack in stack_files.names():
+    for stack in stack_files.names(scene.twin.project):
         told = engine.run(scene.twin, scene.tools, "stack", "output", "sites", "--json", "-s", stack)
         for hostname, site in json.loads(told).items():
             found[hostname] = _allowed(fault, site)

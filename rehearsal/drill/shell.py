@@ -39,12 +39,12 @@ class Shell:
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def kitestacks(self, *words: str) -> str:
-        """`python3 -m kitestacks ...`; returns what it printed.
+        """`python3 -m kitestacks ...`, this checkout's own wherever the terminal stands; returns what it printed.
 
         Raises:
             CommandError: it ended with another status than 0.
         """
-        done = self.run(sys.executable, "-m", "kitestacks", *words)
+        done = self.run(sys.executable, "-P", "-m", "kitestacks", *words)
         return _ended(done, f"python3 -m kitestacks {' '.join(words)}")
 
     def up(self, stack: str) -> str:

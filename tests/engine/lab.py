@@ -47,7 +47,7 @@ class Lab:
     tools: toolchain.Toolchain
 
     @classmethod
-    def open(cls, folder: Path, *, simulated: bool) -> Lab:
+    def open(cls, folder: Path, *, simulated: bool, real_data: bool = False, keep: tuple[str, ...] = ()) -> Lab:
         """A fresh rehearsal with copies of the real stack files, its stacks made and nothing deployed."""
         files = folder / "files"
         files.mkdir()
@@ -58,8 +58,11 @@ class Lab:
             installation=f"test-{uuid.uuid4().hex[:8]}",
             port=free_port("127.0.0.1"),
             simulated=simulated,
+            real_data=real_data,
         )
         copies = StackFiles.copied_to(files)
+        if keep:
+            copies.keep(*keep)
         return cls(found, copies, session.prepare(console, found, copies.folder))
 
     def close(self) -> None:

@@ -1,94 +1,99 @@
-"""A rehearsal with real data, by its literal commands, and every drill of data in it."""
+"""A rehearsal with real data: faults under which somebody writes, and every drill of data."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-from typing import TYPE_CHECKING, Any
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
-from rehearsal.daemon import Daemon, free_port
-from rehearsal.drill import data
-from tests.stack_files import ROOT
+from kitestacks.console import Console
+from kitestacks.exits import CommandError
+from rehearsal import session, stack_files
+from rehearsal.daemon import Daemon
+from rehearsal.drill import data, faults, measure
+from rehearsal.drill.data.drill import Notes
+from rehearsal.drill.pages import Writer
+from rehearsal.drill.probe import Probes
+from rehearsal.drill.promised import promised
+from rehearsal.drill.scene import Scene
+from rehearsal.sites import wait_until_answering
+from tests.engine.lab import Lab, missing_docker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    Run = Callable[..., subprocess.CompletedProcess[str]]
+    from rehearsal.drill.pages import Kept
 
 pytestmark = [pytest.mark.engine, pytest.mark.docker]
-INSTALLATION = "test-realdata"
-LIMIT = 900
-"""Seconds that a command may take before it counts as hung."""
+
+SERVICES = (
+    *("cloudflared", "site-proxy", "portal", "node-exporter", "backup", "backup-server"),
+    *("authentik", "authentik-db", "redis", "bookstack", "uptime-kuma", "litellm"),
+)
+"""Every kind of data: PostgreSQL that is followed and that is not, a ring of MariaDB, SQLite, folders."""
+START_TIMEOUT = "30s"
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """Types a command of the project's about a rehearsal of its own, which is taken down at the end."""
-    state = tmp_path_factory.mktemp("real") / "rehearsal"
-    environment = os.environ | {"KITESTACKS_REHEARSAL": str(state)}
-
-    def typed(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [str(ROOT / ".venv/bin/python"), "-m", "kitestacks", *words]
-        return subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=LIMIT
-        )
-
-    yield typed
-    down = typed("rehearsal", "down")
-    assert down.returncode == 0, down.stderr
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """Both hosts, with real databases; skips with the reason and the command that helps."""
+    if reason := missing_docker():
+        pytest.skip(reason)
+    if shutil.which("mmdebstrap") is None:
+        pytest.skip("no mmdebstrap here: apt-get install mmdebstrap")
+    lab = Lab.open(tmp_path_factory.mktemp("real"), simulated=False, real_data=True, keep=SERVICES)
     daemon = Daemon.find()
     assert daemon
-    assert daemon.containers(INSTALLATION) == []
+    try:
+        for stack in ("kscloud1", "monk"):
+            lab.files.edit(stack, "host.start-timeout", START_TIMEOUT)
+        lab.render()
+        for stack in ("kscloud1", "monk"):
+            lab.up(stack)
+        wait_until_answering(lab.twin, stack_files.hostnames(lab.twin.project))
+        yield Scene(twin=lab.twin, daemon=daemon, tools=lab.tools, console=Console())
+    finally:
+        lab.close()
 
 
-@pytest.fixture(scope="module")
-def rehearsed(run: Run) -> Run:
-    """Both hosts, with real databases."""
-    port = str(free_port("127.0.0.1"))
-    up = run("rehearsal", "up", "--data", "real", "--installation", INSTALLATION, "--port", port)
-    assert up.returncode == 0, up.stdout[-3000:] + up.stderr[-3000:]
-    return run
+def _written_during(scene: Scene, name: str) -> Kept:
+    """Plays a fault while somebody writes; every promise to visitors has to hold."""
+    fault = replace(faults.known()[name], lasts=8.0)
+    allowed = promised(fault, scene)
+    with Probes(scene.twin, list(allowed)) as probes, Writer(scene) as writer:
+        result = measure.play(fault, scene, probes, allowed)
+    assert result.kept, [site for site in result.sites if not site.kept]
+    return writer.kept()
 
 
-def _drilled(run: Run, name: str, *flags: str) -> dict[str, Any]:
-    done = run("drill", name, "--json", *flags)
-    assert done.stdout, done.stderr[-3000:]
-    (result,) = json.loads(done.stdout)
-    assert done.returncode == (0 if result["kept"] else 1), done.stderr[-3000:]
-    return dict(result)
+def test_nothing_that_was_saved_is_lost_with_a_host(scene: Scene) -> None:
+    kept = _written_during(scene, "monk-gone")
+
+    assert kept.well, kept.line()
+    assert set(kept.authors) == {"monk", "kscloud1"}, "writes went on at the other host"
 
 
-def test_kinds_of_rehearsals_are_not_mixed(rehearsed: Run) -> None:
-    other = rehearsed("rehearsal", "up", "--installation", INSTALLATION)
-
-    assert other.returncode != 0
-    assert "was made with real data, now it is to have played data" in other.stderr
-    assert "make rehearsal-down" in other.stderr
-
-
-@pytest.mark.parametrize("fault", ["monk-gone", "tailnet-cut", "database-crash"])
-def test_no_page_is_lost_in_a_fault(rehearsed: Run, fault: str) -> None:
-    result = _drilled(rehearsed, fault, "--seconds", "8")
-
-    pages = result["pages"]
-    assert result["kept"], result
-    assert pages["saved"] > 10
-    assert pages["lost"] == []
-    assert pages["applied"]
-
-
-def test_cut_tailnet_has_one_writer(rehearsed: Run) -> None:
+def test_cut_tailnet_has_one_writer(scene: Scene) -> None:
     """Both hosts live, and neither reaches the other: visitors of both still end at one database."""
-    pages = _drilled(rehearsed, "tailnet-cut", "--seconds", "8")["pages"]
+    kept = _written_during(scene, "tailnet-cut")
 
-    assert set(pages["authors"]) == {"monk"}, pages
+    assert kept.well, kept.line()
+    assert set(kept.authors) == {"monk"}
 
 
 @pytest.mark.parametrize("name", list(data.known()))
-def test_drill_of_data_holds(rehearsed: Run, name: str) -> None:
-    result = _drilled(rehearsed, name)
+def test_drill_of_data_holds(scene: Scene, name: str) -> None:
+    notes = Notes(say=print)
 
-    assert result["kept"], "\n".join([*result["lines"], result["broken"]])
+    data.known()[name].play(scene, notes)
+
+    assert len(notes.lines) > 2
+
+
+def test_kinds_of_rehearsals_are_not_mixed(scene: Scene) -> None:
+    with pytest.raises(CommandError, match="was made with real data, now it is to have played data") as refused:
+        session.begin(Console(), state=scene.twin.state)
+
+    assert "make rehearsal-down" in refused.value.way_out

@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
+
 from components.fleet_files import fleet_of_files
 from rehearsal import stack_files
 from rehearsal.drill.data.drill import DataDrill
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 def _play(scene: Scene, notes: Notes) -> None:
     """The host that burns is the last one: the home, where commands are typed and the state lies."""
-    *others, burned = stack_files.names()
+    *others, burned = stack_files.names(scene.twin.project)
     canaries = {host: save(scene, Shell(scene=scene), host, notes) for host in (*others, burned)}
     with tempfile.TemporaryDirectory(prefix="kitestacks-kit-") as folder:
         password = Path(folder, "password")
@@ -36,13 +38,14 @@ def _play(scene: Scene, notes: Notes) -> None:
         _burn(scene, burned)
         notes.add(f"{burned} burned down: its containers, its disk, the project and the state are gone")
         shell = _empty_machine(scene, Path(folder, "new"), kit, words)
+        _say_that_it_is_new(Path(folder, "new", f"Pulumi.{burned}.yaml"))
         for host in (*others, burned):
             shell.up(host)
             notes.add(f"{host} is up, from the kit alone")
         took = bring_back(scene, shell, burned, "--overwrite")
         for host, written in canaries.items():
             written.require(notes, f"all data of {host} is there, {burned}'s back in {took:.1f} s")
-        wait_until_answering(scene.twin, stack_files.hostnames())
+        wait_until_answering(scene.twin, stack_files.hostnames(scene.twin.project))
         notes.add("every site answers")
         _take_over(scene, shell)
 
@@ -63,7 +66,6 @@ def _empty_machine(scene: Scene, folder: Path, kit: Path, words: tuple[str, ...]
         "PULUMI_BACKEND_URL": f"file://{folder}/.kitestacks/state",
         "PULUMI_CONFIG_PASSPHRASE_FILE": f"{folder}/.kitestacks/kit/passphrase",
         "PATH": f"{Path(scene.tools.engine).parent}:{os.environ['PATH']}",
-        "PYTHONPATH": "",
     }
     opener = Shell(scene=scene, folder=ROOT, variables=variables)
     opener.kitestacks("kit", "open", str(kit), "--into", str(folder), *words)
@@ -71,9 +73,19 @@ def _empty_machine(scene: Scene, folder: Path, kit: Path, words: tuple[str, ...]
     return Shell(scene=scene, folder=folder, variables=variables)
 
 
+def _say_that_it_is_new(file: Path) -> None:
+    """As the runbook's page says: everything on the new machine is to be prepared anew."""
+    document = yaml.safe_load(file.read_text())
+    document["config"]["kitestacks:host"]["machine"] = f"new-{secrets.token_hex(4)}"
+    file.write_text(yaml.safe_dump(document, sort_keys=False))
+
+
 def _take_over(scene: Scene, shell: Shell) -> None:
-    """The rehearsal goes on with the state that came out of the kit."""
-    for stack in stack_files.names():
+    """The rehearsal goes on with the state and the files that came out of the kit."""
+    assert shell.folder is not None  # noqa: S101 - the kit's
+    for file in scene.twin.project.glob("Pulumi.*.yaml"):
+        file.write_text((shell.folder / file.name).read_text())
+    for stack in stack_files.names(scene.twin.project):
         with tempfile.NamedTemporaryFile() as state:
             shell.pulumi("stack", "export", "-s", stack, "--file", state.name)
             own = Shell(scene=scene)
