@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from components.sites import site_reports
+from kitestacks.__main__ import parser_of
+from kitestacks.exits import CommandError
+from rehearsal.drill import command as drill_command
 from rehearsal.drill import faults, measure, report
+from rehearsal.drill.data.drill import BrokenError, DataResult, Notes, wait_for
+from rehearsal.drill.pages import Kept
 from rehearsal.drill.promised import UNTOUCHED, promised
 from rehearsal.drill.scene import Scene
 from rehearsal.sites import Answer
@@ -145,11 +152,10 @@ def test_every_fault_is_held_against_promises_that_the_contract_makes() -> None:
 def test_each_site_is_allowed_what_the_deployed_contract_says(
     name: str, hostname: str, allowed: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import json  # noqa: PLC0415
-
     told = {site.hostname: site.output() for site in site_reports(StackFiles(ROOT).fleet("monk"))}
     monkeypatch.setattr("rehearsal.engine.run", lambda *_, **__: json.dumps(told))
-    scene = Scene(twin=cast("Any", None), daemon=cast("Any", None), tools=cast("Any", None), console=cast("Any", None))
+    twin = cast("Any", SimpleNamespace(project=ROOT))
+    scene = Scene(twin=twin, daemon=cast("Any", None), tools=cast("Any", None), console=cast("Any", None))
 
     assert promised(faults.known()[name], scene)[hostname] == allowed
 
@@ -166,3 +172,55 @@ def test_report_is_dated_and_shows_who_answered_when(tmp_path: Path) -> None:
     bars = [bar for bar in picture.iter("{http://www.w3.org/2000/svg}rect") if bar.find("{*}title") is not None]
     assert [bar.get("fill") == "#d33" for bar in bars] == [False, True, False]
     assert page.with_suffix(".json").exists()
+
+
+@pytest.mark.parametrize(
+    ("pages", "kept"),
+    [
+        (None, True),
+        (Kept(saved=9, lost=[], authors={"monk": 9}, pause=0.4, applied=True), True),
+        (Kept(saved=9, lost=[4], authors={"monk": 8}, pause=0.4, applied=True), False),
+        (Kept(saved=9, lost=[], authors={"monk": 9}, pause=0.4, applied=False), False),
+        (Kept(saved=0, lost=[], authors={}, pause=0.0, applied=True), False),
+    ],
+    ids=["played data", "all there", "one lost", "databases differ", "nobody could write"],
+)
+def test_promise_is_broken_by_a_page_that_is_missing(pages: Kept | None, *, kept: bool) -> None:
+    assert replace(_play((2.0, 2.2), 5.0), pages=pages).kept is kept
+
+
+def test_drill_of_data_that_breaks_is_written_down_with_its_reason(tmp_path: Path) -> None:
+    notes = Notes(say=lambda _: None)
+    notes.add("saved")
+    with pytest.raises(BrokenError, match="broken: all is back"):
+        notes.require(False, "all is back")
+    result = DataResult(fault="restore", title="all is wrecked", lines=notes.lines, broken="broken: all is back")
+
+    page = report.write_data(tmp_path, result, datetime(2026, 11, 29, 16, 0, tzinfo=UTC))
+
+    assert page.name == "2026-11-29T16-00-00-restore.md"
+    assert "`make drill FAULT=restore`: BROKEN" in page.read_text()
+    assert "broken: all is back" in page.read_text()
+    assert json.loads(page.with_suffix(".json").read_text())["kept"] is False
+
+
+def test_condition_that_never_comes_true_is_named() -> None:
+    with pytest.raises(BrokenError, match="waited 0 s in vain: the databases agree"):
+        wait_for(lambda: False, "the databases agree", limit=0)
+
+
+def test_data_is_not_drilled_where_it_is_played(monkeypatch: pytest.MonkeyPatch) -> None:
+    twin = cast("Any", SimpleNamespace(real_data=False, project=ROOT))
+    scene = Scene(twin=twin, daemon=cast("Any", None), tools=cast("Any", None), console=cast("Any", None))
+    monkeypatch.setattr(drill_command, "_scene", lambda: scene)
+
+    with pytest.raises(CommandError, match="promotion needs a rehearsal with real data") as refused:
+        drill_command.run(parser_of("drill").parse_args(["promotion"]))
+    assert "make rehearsal DATA=real" in refused.value.way_out
+
+
+def test_fault_that_nobody_knows_is_answered_with_all_that_there_are() -> None:
+    with pytest.raises(CommandError, match="there is no fault 'flood'") as refused:
+        drill_command.run(parser_of("drill").parse_args(["flood"]))
+    assert "monk-gone" in refused.value.way_out
+    assert "burned-house" in refused.value.way_out
