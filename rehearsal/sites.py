@@ -40,11 +40,11 @@ class Answer:
         return self.status is not None and self.status < http.client.BAD_REQUEST
 
 
-def ask(twin: Twin, hostname: str, path: str = "/") -> Answer:
-    """One request to a site through the edge."""
+def ask(twin: Twin, hostname: str, path: str = "/", upload: bytes | None = None) -> Answer:
+    """One request to a site through the edge; with `upload` it brings something along."""
     connection = http.client.HTTPConnection("127.0.0.1", twin.port, timeout=_TIMEOUT)
     try:
-        connection.request("GET", path, headers={"Host": hostname})
+        connection.request("GET" if upload is None else "POST", path, upload, headers={"Host": hostname})
         response = connection.getresponse()
         response.read()
     except (OSError, http.client.HTTPException):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import threading
 import time
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from components.fleet_files import fleet_of_files
 from rehearsal.drill.databases import wiki
+from rehearsal.sites import ask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from rehearsal.drill.scene import Scene
 
 _PAUSE = 0.2
-_TIMEOUT = 5.0
 _LIMIT = 60.0
 """Seconds that the two databases are given to agree."""
 _SERVICE = "bookstack"
@@ -115,23 +114,10 @@ class Writer:
     def _write_on(self) -> None:
         number = self._first
         while not self._ended.is_set():
-            if self._save(number):
+            if ask(self._scene.twin, self._hostname, f"/pages/{number}", b"").good:
                 self._saved[number] = time.monotonic()
             number += 1
             self._ended.wait(_PAUSE)
-
-    def _save(self, number: int) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self._scene.twin.port, timeout=_TIMEOUT)
-        try:
-            connection.request("POST", f"/pages/{number}", headers={"Host": self._hostname})
-            response = connection.getresponse()
-            response.read()
-        except (OSError, http.client.HTTPException):
-            return False
-        else:
-            return response.status == http.client.OK
-        finally:
-            connection.close()
 
 
 def _host_of(author: str, hosts: Sequence[str]) -> str:

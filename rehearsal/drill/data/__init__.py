@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rehearsal.drill.data.bad_upgrade import BAD_UPGRADE
 from rehearsal.drill.data.burned_house import BURNED_HOUSE
+from rehearsal.drill.data.pictures import PICTURES
 from rehearsal.drill.data.promotion import PROMOTION
 from rehearsal.drill.data.restore import RESTORE
 
@@ -15,4 +16,4 @@ if TYPE_CHECKING:
 
 def known() -> dict[str, DataDrill]:
     """Every drill of data by its name."""
-    return {drill.name: drill for drill in (PROMOTION, RESTORE, BAD_UPGRADE, BURNED_HOUSE)}
+    return {drill.name: drill for drill in (PICTURES, PROMOTION, RESTORE, BAD_UPGRADE, BURNED_HOUSE)}
