@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.monitoring import alerts, dashboards
+from components.monitoring import alerts, copies_alerts, dashboards
 from tests.services.plans import containers_of, files
 from toolchain import promtool, versions
 
@@ -259,7 +259,7 @@ def test_what_a_stopped_copy_left_does_not_make_it_a_second_writer(tmp_path: Pat
 def test_the_page_that_replications_alerts_name_is_in_the_runbook() -> None:
     runbook = (Path(alerts.__file__).parents[2] / "RUNBOOK.md").read_text()
 
-    named = [alert for alert in alerts.REPLICATION if "under Wiki replication stopped" in alert.action]
+    named = [alert for alert in copies_alerts.REPLICATION if "under Wiki replication stopped" in alert.action]
     names = [
         "ReplicationStopped",
         "ReplicationCutOff",
@@ -270,14 +270,14 @@ def test_the_page_that_replications_alerts_name_is_in_the_runbook() -> None:
     ]
     assert [alert.name for alert in named] == names
     assert "\n## Wiki replication stopped\n" in runbook
-    assert all("under Replication stopped." in alert.action for alert in alerts.COPIES)
+    assert all("under Replication stopped." in alert.action for alert in copies_alerts.COPIES)
     assert "\n## Replication stopped\n" in runbook
 
 
 def test_the_page_that_the_pictures_alerts_name_is_in_the_runbook() -> None:
     runbook = (Path(alerts.__file__).parents[2] / "RUNBOOK.md").read_text()
 
-    named = [alert.name for alert in alerts.PICTURES if "under Wiki pictures missing" in alert.action]
+    named = [alert.name for alert in copies_alerts.PICTURES if "under Wiki pictures missing" in alert.action]
     assert named == ["PicturesStopped", "PicturesCutOff", "PicturesLate"]
     assert "\n## Wiki pictures missing\n" in runbook
 

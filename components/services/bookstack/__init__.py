@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -17,9 +16,10 @@ from components.model import ServiceSettings, StateClass
 from components.needs import Need
 from components.secrets import Secret
 from components.service import Service, Tile
+from components.services.bookstack.copier import copier
 from components.services.bookstack.pictures import CONTAINER as CARRIER
 from components.services.bookstack.pictures import SYNC_FOLDERS, SYNC_PORT, Pictures
-from components.services.bookstack.replication import COPY_SCRIPT, FIGURES, PRIMARY, SERVICE_NAME, Pair
+from components.services.bookstack.replication import FIGURES, PRIMARY, SERVICE_NAME, Pair
 from components.types import Duration, ImageRef, Memory, duration_seconds
 
 if TYPE_CHECKING:
@@ -195,39 +195,16 @@ class Bookstack(Service):
         )
 
     def _copier(self, name: str, pair: Pair, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
-        """Makes the copies; what it needs of the database its step sees to, and until then it tries in vain."""
-        fleet, settings = self.args.fleet, self.args.settings
-        script = Path(__file__).with_name("copy.sh").read_text(encoding="utf-8")
-        word = f"{_SECRETS}/replication-password"
-        return self.container(
-            f"{name}-copy",
-            ContainerArgs(
-                image=settings.database_image,
-                entrypoint=["bash", COPY_SCRIPT, "loop"],
-                env={
-                    "SOURCE": fleet.private_address(pair.first),
-                    "SOURCE_PORT": str(MARIADB_PORT),
-                    "SOURCE_NAME": pair.first,
-                    "TARGET": f"{name}-db",
-                    "TARGET_PORT": str(MARIADB_PORT),
-                    "DATABASE": DATABASE,
-                    "EVERY": str(duration_seconds(settings.copy_every)),
-                    "FIGURES": "/figures",
-                    "WORD": word,
-                    "LOCK": "/tmp/copy.lock",  # noqa: S108 - inside the container
-                },
-                files={
-                    COPY_SCRIPT: File(content=script),
-                    word: File(content=self.secret("replication-password"), private=True),
-                },
-                mounts=[Mount(source=self.data(FIGURES), target="/figures")],
-                health=["bash", COPY_SCRIPT, "healthy"],
-                memory="128MiB",
-                user=MARIADB_OWNER,
-                networks=(name,),
-            ),
-            after=after,
+        given = copier(
+            pair,
+            source=self.args.fleet.private_address(pair.first),
+            database=DATABASE,
+            image=self.args.settings.database_image,
+            every=duration_seconds(self.args.settings.copy_every),
+            password=self.secret("replication-password"),
+            figures=self.data(FIGURES),
         )
+        return self.container(f"{name}-copy", given, after=after)
 
     def _wiki(self, name: str, settings: BookstackSettings) -> ContainerArgs:
         secret = {"APP_KEY": self.secret("app-key"), "DB_PASSWORD": self.secret("database-password")}
