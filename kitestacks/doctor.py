@@ -70,6 +70,7 @@ def examine() -> list[Finding]:
         _docker(),
         _port(),
         _chromium(),
+        _program("mmdebstrap", OPTIONAL, "any, for real databases in a rehearsal where their images can't be pulled"),
     ]
 
 
