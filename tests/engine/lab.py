@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -16,9 +18,10 @@ from kitestacks.exits import CommandError
 from rehearsal import engine, helpers, session, stack_files
 from rehearsal.daemon import Daemon, free_port
 from rehearsal.images.build import ensure
-from tests.stack_files import StackFiles
+from tests.stack_files import ROOT, StackFiles
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from rehearsal.twin import Twin
@@ -68,10 +71,14 @@ class Lab:
     def close(self) -> None:
         """Takes everything away."""
         helpers.rest(self.twin)
+        self.clear()
+        shutil.rmtree(self.twin.state)
+
+    def clear(self) -> None:
+        """Takes its containers and networks away."""
         daemon = Daemon.find() if self.twin.docker else None
         if daemon is not None:
             daemon.clear(self.twin.installation)
-        shutil.rmtree(self.twin.state)
 
     def restore(self) -> None:
         """The real stack files again."""
@@ -136,6 +143,16 @@ class Lab:
         """Makes a stack for a host that a test has added."""
         engine.run(self.twin, self.tools, "stack", "select", "--create", stack)
         session.set_secrets(self.twin, self.tools, stack, self.files.folder)
+
+
+@contextlib.contextmanager
+def many_networks() -> Iterator[None]:
+    """One large lab at a time: a daemon has addresses for some thirty networks, unless it is told otherwise."""
+    file = ROOT / ".kitestacks" / "tests" / "networks.lock"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def missing_engine() -> str | None:

@@ -18,6 +18,7 @@ from components.services import KNOWN_SERVICES
 from rehearsal import engine, stack_files
 from rehearsal.daemon import Daemon
 from rehearsal.sites import wait_until_answering
+from tests.engine.lab import many_networks
 from tests.stack_files import PREFIX, ROOT
 
 if TYPE_CHECKING:
@@ -51,11 +52,13 @@ def printed() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def deployed(docker_lab: Lab, printed: dict[str, str]) -> Lab:
-    for stack in STACKS:
-        printed[f"first up of {stack}"] = docker_lab.up(stack, "--diff").output
-    wait_until_answering(docker_lab.twin, stack_files.hostnames())
-    return docker_lab
+def deployed(docker_lab: Lab, printed: dict[str, str]) -> Iterator[Lab]:
+    with many_networks():
+        for stack in STACKS:
+            printed[f"first up of {stack}"] = docker_lab.up(stack, "--diff").output
+        wait_until_answering(docker_lab.twin, stack_files.hostnames())
+        yield docker_lab
+        docker_lab.clear()
 
 
 @pytest.fixture(scope="module")

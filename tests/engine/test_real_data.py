@@ -19,7 +19,7 @@ from rehearsal.drill.probe import Probes
 from rehearsal.drill.promised import promised
 from rehearsal.drill.scene import Scene
 from rehearsal.sites import wait_until_answering
-from tests.engine.lab import Lab, missing_docker
+from tests.engine.lab import Lab, many_networks, missing_docker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,19 +43,20 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         pytest.skip(reason)
     if shutil.which("mmdebstrap") is None:
         pytest.skip("no mmdebstrap here: apt-get install mmdebstrap")
-    lab = Lab.open(tmp_path_factory.mktemp("real"), simulated=False, real_data=True, keep=SERVICES)
     daemon = Daemon.find()
     assert daemon
-    try:
-        for stack in ("kscloud1", "monk"):
-            lab.files.edit(stack, "host.start-timeout", START_TIMEOUT)
-        lab.render()
-        for stack in ("kscloud1", "monk"):
-            lab.up(stack)
-        wait_until_answering(lab.twin, stack_files.hostnames(lab.twin.project))
-        yield Scene(twin=lab.twin, daemon=daemon, tools=lab.tools, console=Console())
-    finally:
-        lab.close()
+    with many_networks():
+        lab = Lab.open(tmp_path_factory.mktemp("real"), simulated=False, real_data=True, keep=SERVICES)
+        try:
+            for stack in ("kscloud1", "monk"):
+                lab.files.edit(stack, "host.start-timeout", START_TIMEOUT)
+            lab.render()
+            for stack in ("kscloud1", "monk"):
+                lab.up(stack)
+            wait_until_answering(lab.twin, stack_files.hostnames(lab.twin.project))
+            yield Scene(twin=lab.twin, daemon=daemon, tools=lab.tools, console=Console())
+        finally:
+            lab.close()
 
 
 def _written_during(scene: Scene, name: str) -> Kept:
