@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _CLOUDFLARE, _TAILSCALE = "cloudflare:apiToken", "tailscale:apiKey"
 _SECRET = "rehearsal-token-that-opens-nothing"  # noqa: S105 - what the simulated services take
 _LAUNCHER = "bin/pulumi"
-_ANEW = "make rehearsal-down, then the same command again"
+_ANEW = "make rehearsal-down rehearsal"
 
 
 def begin(
@@ -49,7 +49,10 @@ def begin(
         raise CommandError(f"this rehearsal was made with {was}, now there are {now}", _ANEW)
     if found is not None and found.real_data != real_data:
         was, now = ("real data" if each else "played data" for each in (found.real_data, real_data))
-        raise CommandError(f"this rehearsal was made with {was}, now it is to have {now}", _ANEW)
+        raise CommandError(
+            f"this rehearsal was made with {was}, now it is to have {now}",
+            f"{_ANEW}{' DATA=real' if real_data else ''}",
+        )
     if real_data and endpoint is None:
         raise CommandError("real data needs real containers", "start a Docker daemon, then the same command again")
     if found is None:

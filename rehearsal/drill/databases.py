@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from docker.errors import APIError
+
 from kitestacks.exits import CommandError, Exit
 
 if TYPE_CHECKING:
@@ -42,7 +44,10 @@ class Database:
         if self.mariadb:
             command = ["sh", "-c", _MARIADB, "sh", form, self.name, "-e", statement]
         (container,) = self.scene.containers(self.host, self.container)
-        code, said = container.exec_run(command)
+        try:
+            code, said = container.exec_run(command)
+        except APIError as error:
+            raise CommandError(f"{self.container} on {self.host}: {error.explanation}", "", Exit.RESOURCE) from None
         text = said.decode(errors="replace").strip()
         if code:
             raise CommandError(f"{self.container} on {self.host}: {text}", "", Exit.RESOURCE)
