@@ -81,7 +81,8 @@ class Daemon:
     def gateway(self) -> str:
         """An address of this machine that every container reaches."""
         bridge = self.client.networks.get("bridge").attrs["IPAM"]["Config"][0]
-        return str(bridge.get("Gateway", "172.17.0.1"))
+        # Not every daemon says it: it is the first address then.
+        return str(bridge.get("Gateway") or next(ipaddress.ip_network(bridge["Subnet"]).hosts()))
 
     def door(self, installation: str, host: str) -> str:
         """The address of this machine at which a rehearsed host is reached from the others' containers.
