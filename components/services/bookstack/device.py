@@ -10,16 +10,10 @@ import base64
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.x509.oid import NameOID
-
 _PURPOSE = "kitestacks syncthing device "
 _KEY_BYTES = 32
-_NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "syncthing")])
-"""The name that the other side demands (`syncthing/syncthing:lib/config/deviceconfiguration.go`)."""
+_NAME = "syncthing"
+"""The common name that the other side demands (`syncthing/syncthing:lib/config/deviceconfiguration.go`)."""
 _FROM, _UNTIL = datetime(2020, 1, 1, tzinfo=UTC), datetime(2049, 12, 31, tzinfo=UTC)
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _CHECKED = 13
@@ -45,10 +39,18 @@ class Device:
     @classmethod
     def of(cls, host: str, seed: str) -> Device:
         """A host's device, from the shared secret."""
+        # Fifty milliseconds, which no other command and no step of another service shall wait for.
+        from cryptography import x509  # noqa: PLC0415
+        from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
+        from cryptography.x509.oid import NameOID  # noqa: PLC0415
+
         derived = HKDF(hashes.SHA256(), _KEY_BYTES, salt=None, info=f"{_PURPOSE}{host}".encode())
         key = Ed25519PrivateKey.from_private_bytes(derived.derive(seed.encode()))
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _NAME)])
         certificate = (
-            x509.CertificateBuilder(_NAME, _NAME, key.public_key(), serial_number=1)
+            x509.CertificateBuilder(name, name, key.public_key(), serial_number=1)
             .not_valid_before(_FROM)
             .not_valid_after(_UNTIL)
             .sign(key, algorithm=None)
