@@ -8,8 +8,8 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import time
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,7 +107,8 @@ def restore(plan: Plan, service: str, new: Fetched) -> Path:
     Raises:
         BackupError: a database refuses its dump, or what came back is not what was saved; folders are not touched then.
     """
-    before = plan.own / "before" / f"{service}-{time.strftime('%Y%m%d-%H%M%S')}"
+    # To the microsecond: a second restore within a second has a folder of its own.
+    before = plan.own / "before" / f"{service}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
     before.mkdir(mode=0o700, parents=True)
     running = programs_of(plan, service)
     if running:
