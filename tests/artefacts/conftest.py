@@ -1,4 +1,4 @@
-"""Copies of the login's database that what is told of them begins with."""
+"""What tests of two databases begin with: copies of the login's, and the two sides of the wiki's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.artefacts import ring_world
 from tests.artefacts.copies import ROWS, Copy, make_role, pair, state, wait
+from tests.artefacts.ring_world import PRIMARY, STANDBY, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,3 +44,33 @@ def running(copies: tuple[Copy, Copy], made: tuple[Path, Path]) -> tuple[Copy, C
         copy.take(data)
         copy.up("kscloud1")
     return copies
+
+
+@pytest.fixture(scope="module")
+def empty() -> Iterator[Path]:
+    """A folder of MariaDB's as its image makes it, to be copied."""
+    with ring_world.template() as folder:
+        yield folder
+
+
+@pytest.fixture
+def monk(empty: Path) -> Iterator[Server]:
+    """The primary's side, not started."""
+    server = Server(host=PRIMARY, folder=empty.parent / PRIMARY)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def kscloud1(empty: Path) -> Iterator[Server]:
+    """The other side, not started."""
+    server = Server(host=STANDBY, folder=empty.parent / STANDBY)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def fleet(empty: Path, monk: Server, kscloud1: Server) -> tuple[Server, Server]:
+    """Both with one wiki that somebody uses."""
+    ring_world.join(empty, monk, kscloud1)
+    return monk, kscloud1

@@ -25,12 +25,6 @@ LOGIN = (
 )
 
 
-@pytest.fixture(scope="module")
-def empty() -> Iterator[Path]:
-    with ring_world.template() as folder:
-        yield folder
-
-
 @pytest.fixture
 def fleet(empty: Path) -> Iterator[tuple[Server, Server]]:
     """Both hosts as a new fleet has them: the foundation's wiki made tables that nobody used, and got a copy."""

@@ -15,12 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture(scope="module")
-def empty() -> Iterator[Path]:
-    with ring_world.template() as folder:
-        yield folder
-
-
 @pytest.fixture
 def servers(empty: Path) -> Iterator[tuple[Server, Server]]:
     both = [Server(host=host, folder=empty.parent / host, data="read-only") for host in (PRIMARY, STANDBY)]

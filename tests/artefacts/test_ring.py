@@ -8,38 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from components.machine import StepError
-from tests.artefacts import ring_world
 from tests.artefacts.ring_world import FOLLOWER, PRIMARY, STANDBY, Server, Writer, same, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture(scope="module")
-def empty() -> Iterator[Path]:
-    with ring_world.template() as folder:
-        yield folder
-
-
-@pytest.fixture
-def monk(empty: Path) -> Iterator[Server]:
-    server = Server(host=PRIMARY, folder=empty.parent / PRIMARY)
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def kscloud1(empty: Path) -> Iterator[Server]:
-    server = Server(host=STANDBY, folder=empty.parent / STANDBY)
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def fleet(empty: Path, monk: Server, kscloud1: Server) -> tuple[Server, Server]:
-    ring_world.join(empty, monk, kscloud1)
-    return monk, kscloud1
 
 
 def test_the_primary_is_killed_and_comes_back_and_nothing_that_was_saved_is_missing(

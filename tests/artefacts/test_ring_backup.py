@@ -12,11 +12,9 @@ from components.backup_runner import canary, dumps
 from components.backup_runner.bring_back import Followed, here, restore
 from components.backup_runner.fetched import Fetched
 from components.backup_runner.plan import BackupError, Database, Kept, Plan
-from tests.artefacts import ring_world
-from tests.artefacts.ring_world import PRIMARY, STANDBY, Server, until
+from tests.artefacts.ring_world import PRIMARY, STANDBY, Server, same
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 DATABASE = Database(engine="mariadb", container="bookstack-db", database="bookstack")
@@ -28,49 +26,15 @@ exec env -i {environment} "${{@//\\/run\\/secrets/{secrets}}}"
 """
 
 
-@pytest.fixture(scope="module")
-def empty() -> Iterator[Path]:
-    with ring_world.template() as folder:
-        yield folder
-
-
 @pytest.fixture
-def monk(empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def monk(monk: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
     """The primary, beside which the backup runs."""
-    server = Server(host=PRIMARY, folder=empty.parent / PRIMARY)
-    (tmp_path / "root-password").write_text(server.words["/run/secrets/root-password"])
-    environment = " ".join(f"'{name}={value}'" for name, value in server.environment.items())
+    (tmp_path / "root-password").write_text(monk.words["/run/secrets/root-password"])
+    environment = " ".join(f"'{name}={value}'" for name, value in monk.environment.items())
     (tmp_path / "docker").write_text(DOCKER.format(environment=environment, secrets=tmp_path))
     (tmp_path / "docker").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def kscloud1(empty: Path) -> Iterator[Server]:
-    server = Server(host=STANDBY, folder=empty.parent / STANDBY)
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def ring(empty: Path, monk: Server, kscloud1: Server) -> tuple[Server, Server]:
-    """Both sides with one wiki that somebody uses."""
-    kscloud1.first_start(empty)
-    kscloud1.step(monk)
-    kscloud1.migrate()
-    monk.first_start(empty)
-    monk.step(kscloud1)
-    until(kscloud1.runs, kscloud1.following)
-    monk.use()
-    _same(monk, kscloud1)
-    return monk, kscloud1
-
-
-def _same(one: Server, other: Server) -> None:
-    until(lambda: one.checksums() == other.checksums(), lambda: (one.following(), other.following()))
-    until(lambda: one.runs() and other.runs(), lambda: (one.following(), other.following()))
+    return monk
 
 
 def _plan(folder: Path) -> Plan:
@@ -111,8 +75,8 @@ def _saved(plan: Plan, folder: Path) -> Fetched:
     )
 
 
-def test_canary_stays_on_its_own_side_and_stops_no_applier(ring: tuple[Server, Server]) -> None:
-    monk, kscloud1 = ring
+def test_canary_stays_on_its_own_side_and_stops_no_applier(fleet: tuple[Server, Server]) -> None:
+    monk, kscloud1 = fleet
     canary.put_row(DATABASE, PRIMARY, canary.new())
     kscloud1.execute_sql(
         "SET SESSION sql_log_bin = 0; CREATE TABLE kitestacks_canary (host VARCHAR(64) PRIMARY KEY, word VARCHAR(64));"
@@ -122,18 +86,20 @@ def test_canary_stays_on_its_own_side_and_stops_no_applier(ring: tuple[Server, S
     monk.use()
     kscloud1.use()
 
-    _same(monk, kscloud1)
+    same(monk, kscloud1)
     assert monk.execute_sql("SELECT host FROM kitestacks_canary") == PRIMARY
     assert kscloud1.execute_sql("SELECT host FROM kitestacks_canary") == STANDBY
 
 
-def test_restore_of_one_side_is_refused_until_the_owner_means_both(ring: tuple[Server, Server], tmp_path: Path) -> None:
-    monk, kscloud1 = ring
+def test_restore_of_one_side_is_refused_until_the_owner_means_both(
+    fleet: tuple[Server, Server], tmp_path: Path
+) -> None:
+    monk, kscloud1 = fleet
     plan = _plan(tmp_path)
     monk.execute_sql("INSERT INTO pages (number, text) VALUES (1, 'saved')")
     saved = _saved(plan, tmp_path / "saved")
     monk.execute_sql("INSERT INTO pages (number, text) VALUES (2, 'later')")
-    _same(monk, kscloud1)
+    same(monk, kscloud1)
 
     with pytest.raises(BackupError, match=r"bookstack-db is one side of a ring: .* replaces the other side's as well"):
         here(plan, "bookstack", saved, Followed.REFUSE)
@@ -146,16 +112,16 @@ def test_restore_of_one_side_is_refused_until_the_owner_means_both(ring: tuple[S
     assert not said
     restore(plan, "bookstack", both)
 
-    _same(monk, kscloud1)
+    same(monk, kscloud1)
     assert monk.numbers() == kscloud1.numbers() == {1}
     assert monk.step(kscloud1) == "in step with kscloud1"
     kscloud1.execute_sql("INSERT INTO pages (number, text) VALUES (3, 'from there')")
-    _same(monk, kscloud1)
+    same(monk, kscloud1)
     assert monk.numbers() == {1, 3}
 
 
-def test_dump_of_another_day_replaces_neither_side(ring: tuple[Server, Server], tmp_path: Path) -> None:
-    monk, kscloud1 = ring
+def test_dump_of_another_day_replaces_neither_side(fleet: tuple[Server, Server], tmp_path: Path) -> None:
+    monk, kscloud1 = fleet
     plan = _plan(tmp_path)
     saved = _saved(plan, tmp_path / "saved")
     ((dumped, file),) = saved.dumps
@@ -164,7 +130,7 @@ def test_dump_of_another_day_replaces_neither_side(ring: tuple[Server, Server], 
 
     with pytest.raises(BackupError, match="its canary is another backup's"):
         restore(plan, "bookstack", older)
-    _same(monk, kscloud1)
+    same(monk, kscloud1)
     assert monk.numbers() == {2}
 
 

@@ -20,12 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture(scope="module")
-def empty() -> Iterator[Path]:
-    with ring_world.template() as folder:
-        yield folder
-
-
 @pytest.fixture
 def hosts(empty: Path, tmp_path: Path) -> Iterator[Hosts]:
     databases = {host: Server(host=host, folder=empty.parent / host) for host in (PRIMARY, STANDBY)}
