@@ -26,7 +26,7 @@ POSTGRES_OWNER = "999:999"
 MARIADB_OWNER = "999:999"
 _PASSWORD = "/run/secrets/password"  # noqa: S105 - a path
 _ROOT_PASSWORD = "/run/secrets/root-password"  # noqa: S105
-_STOP_GRACE = 120
+STOP_GRACE = 120
 """Seconds that a database gets to write everything down before it is killed."""
 
 
@@ -71,6 +71,12 @@ class DatabaseArgs:
     ports: Mapping[int, int] | None = None
 
 
+def mariadb_admin(*arguments: str) -> tuple[str, ...]:
+    """A command of MariaDB's client inside its container, as its administrator: the password never leaves it."""
+    client = f'MYSQL_PWD=$(cat {_ROOT_PASSWORD}) exec mariadb --protocol=SOCKET --user=root --batch "$@"'
+    return ("sh", "-c", client, "sh", *arguments)
+
+
 def postgres(service: Service, name: str, args: DatabaseArgs) -> list[pulumi.Resource]:
     """A PostgreSQL server with one database; returns the container and the step after which its password is true.
 
@@ -101,7 +107,7 @@ def postgres(service: Service, name: str, args: DatabaseArgs) -> list[pulumi.Res
             hosts=args.hosts,
             ports=args.ports or {},
             shared_memory=128,
-            stop_grace=_STOP_GRACE,
+            stop_grace=STOP_GRACE,
         ),
     )
     return [container] if args.follows else [container, _password_step(service, name, "postgres", args, container)]
@@ -141,7 +147,7 @@ def mariadb(service: Service, name: str, args: DatabaseArgs) -> list[pulumi.Reso
             user=MARIADB_OWNER,
             networks=args.networks,
             ports=args.ports or {},
-            stop_grace=_STOP_GRACE,
+            stop_grace=STOP_GRACE,
         ),
     )
     return [container, _password_step(service, name, "mariadb", args, container)]

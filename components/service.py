@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from components.edge import Edge
     from components.fleet import Fleet
     from components.folders import DataFolder
+    from components.follower import Follower
     from components.host import ContainerArgs, Host
     from components.login import Login, OidcEndpoints
     from components.metrics import Metrics
@@ -117,6 +118,11 @@ class Service(pulumi.ComponentResource):
     def without_writer(cls, fleet: Fleet) -> str:  # noqa: ARG003 - of a replicated service
         """What to type when the host of the copy that writes is gone and another one is to write."""
         return ""
+
+    @classmethod
+    def followers(cls, fleet: Fleet) -> tuple[Follower, ...]:  # noqa: ARG003 - of a service that others follow
+        """The databases on other hosts that get by themselves what the fleet's own host writes."""
+        return ()
 
     @classmethod
     def metrics_on(cls, fleet: Fleet, host: str) -> tuple[Metrics, ...]:  # noqa: ARG003 - some containers stand on some hosts

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from components.fleet import Fleet
     from kitestacks.console import Console
     from kitestacks.deploying.engine import Engine
-    from kitestacks.deploying.followers import Follower
+    from kitestacks.deploying.followers import Held
     from kitestacks.deploying.visitors import Ask
 
 
@@ -45,7 +45,7 @@ class HostDeployment:
     console: Console
     changes: tuple[Change, ...]
     copies: Copies
-    followers: tuple[Follower, ...] = ()
+    followers: tuple[Held, ...] = ()
     ask: Ask
     patience: float = visitors.LIMIT
 
@@ -101,7 +101,7 @@ class HostDeployment:
         Raises:
             CommandError: it did not hold; the message says what failed and what is there now.
         """
-        held: list[Follower] = []
+        held: list[Held] = []
         try:
             for each in self.followers:
                 each.hold()
@@ -132,7 +132,7 @@ class HostDeployment:
             self.copies.start(saved)
             raise
 
-    def _let_go(self, followers: Iterable[Follower]) -> None:
+    def _let_go(self, followers: Iterable[Held]) -> None:
         """What was held goes on; where it can't, that must not hide what the deployment has come to."""
         for each in followers:
             try:
@@ -181,14 +181,10 @@ class HostDeployment:
 
     def _interrupted(self) -> CommandError:
         places = ", ".join(f"{self.copies.root}/.before-upgrade/{change.service}" for change in self.kept)
-        held = [
-            f"{each.host} does not follow {each.of} until docker restart {each.container} there"
-            for each in self.followers
-        ]
         saved = places or "nothing had to be saved"
         told = [f"interrupted while {self.host} was deployed; the data of before: {saved}"]
         return CommandError(
-            "; ".join([*told, *held]),
+            "; ".join([*told, *(each.until for each in self.followers)]),
             f"pulumi cancel -s {self.host} --yes, then pulumi up -s {self.host}",
             Exit.CANCELLED,
         )

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from docker.errors import APIError
 
+from components.databases import mariadb_admin
 from kitestacks.exits import CommandError, Exit
 
 if TYPE_CHECKING:
     from rehearsal.drill.scene import Scene
 
-_MARIADB = 'MYSQL_PWD=$(cat /run/secrets/root-password) exec mariadb --protocol=SOCKET -u root -B "$@"'
 _PLAIN = "--skip-column-names"
 
 
@@ -42,10 +42,9 @@ class Database:
         """
         command = ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-U", self.name, "-d", self.name, "-c", statement]
         if self.mariadb:
-            command = ["sh", "-c", _MARIADB, "sh", form, self.name, "-e", statement]
-        (container,) = self.scene.containers(self.host, self.container)
+            command = list(mariadb_admin(form, self.name, "--execute", statement))
         try:
-            code, said = container.exec_run(command)
+            code, said = self.scene.container(self.host, self.container).exec_run(command)
         except APIError as error:
             raise CommandError(f"{self.container} on {self.host}: {error.explanation}", "", Exit.RESOURCE) from None
         text = said.decode(errors="replace").strip()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from components.machine import Done, Machine, StepError
-from kitestacks.deploying.followers import Follower, Standby, followers
+from kitestacks.deploying.followers import Held, followers
 from kitestacks.exits import CommandError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def _way(files: StackFiles, way: str) -> None:
 def test_follower_hangs_on_the_way_of_the_data(files: StackFiles, way: str, here: str, host: str | None) -> None:
     _way(files, way)
 
-    found = [each.host for each in followers(files.fleet(here), SERVICE)]
+    found = [each.follower.host for each in followers(files.fleet(here), SERVICE)]
 
     assert found == ([host] if host else [])
 
@@ -47,7 +47,7 @@ def test_follower_hangs_on_the_way_of_the_data(files: StackFiles, way: str, here
 def test_copy_that_only_follows_hangs_on_the_writer(
     files: StackFiles, service: str, here: str, hosts: list[str]
 ) -> None:
-    assert [each.host for each in followers(files.fleet(here), service)] == hosts
+    assert [each.follower.host for each in followers(files.fleet(here), service)] == hosts
 
 
 def test_copy_that_only_follows_is_stopped_and_started(files: StackFiles, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,25 +63,26 @@ def test_copy_that_only_follows_is_stopped_and_started(files: StackFiles, monkey
     standby.hold()
     standby.let_go()
 
-    assert isinstance(standby, Standby)
+    assert standby.follower.container == "authentik-db"
     assert [(words[0], words[-1]) for words in said] == [("stop", "authentik-db"), ("start", "authentik-db")]
 
 
 @pytest.fixture
-def told(files: StackFiles, monkeypatch: pytest.MonkeyPatch) -> tuple[Follower, list[tuple[str, str]]]:
+def told(files: StackFiles, monkeypatch: pytest.MonkeyPatch) -> tuple[Held, list[tuple[str, str]]]:
     """kscloud1's side of the ring on a machine that notes what is executed."""
     executed: list[tuple[str, str]] = []
 
-    def execute(_: Machine, container: str, command: tuple[str, ...]) -> Done:
+    def docker(_: Machine, verb: str, container: str, *command: str) -> Done:
+        assert verb == "exec"
         executed.append((container, command[-1]))
         return Done(code=0, out="", err="")
 
-    monkeypatch.setattr(Machine, "execute", execute)
+    monkeypatch.setattr(Machine, "docker", docker)
     (found,) = followers(files.fleet("monk"), SERVICE)
     return found, executed
 
 
-def test_it_stops_and_goes_on(told: tuple[Follower, list[tuple[str, str]]]) -> None:
+def test_it_stops_and_goes_on(told: tuple[Held, list[tuple[str, str]]]) -> None:
     follower, executed = told
 
     follower.hold()
@@ -92,14 +93,14 @@ def test_it_stops_and_goes_on(told: tuple[Follower, list[tuple[str, str]]]) -> N
 
 @pytest.mark.parametrize("silent", [True, False])
 def test_side_that_refuses_is_named_with_the_way_out(
-    told: tuple[Follower, list[tuple[str, str]]], monkeypatch: pytest.MonkeyPatch, *, silent: bool
+    told: tuple[Held, list[tuple[str, str]]], monkeypatch: pytest.MonkeyPatch, *, silent: bool
 ) -> None:
-    def execute(*_: object) -> Done:
+    def docker(*_: object) -> Done:
         if silent:
             raise StepError("ssh did not end within 60 s")
         return Done(code=1, out="", err="ERROR 2002: no server")
 
-    monkeypatch.setattr(Machine, "execute", execute)
+    monkeypatch.setattr(Machine, "docker", docker)
 
     with pytest.raises(CommandError, match="kscloud1 can't be kept from what the new version on monk does") as raised:
         told[0].hold()

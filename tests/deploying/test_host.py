@@ -11,6 +11,8 @@ import pytest
 
 from components import deployed, guards
 from components.fleet_files import fleet_of_files
+from components.follower import Follower
+from components.machine import Machine
 from kitestacks import deploy as command
 from kitestacks.__main__ import parser_of
 from kitestacks.console import Console
@@ -18,6 +20,7 @@ from kitestacks.deploying import host as host_module
 from kitestacks.deploying import visitors
 from kitestacks.deploying.copies import Copies
 from kitestacks.deploying.engine import Engine, HostFacts
+from kitestacks.deploying.followers import Held
 from kitestacks.deploying.host import HostDeployment, deploy
 from kitestacks.exits import CommandError, Exit
 from tests.stack_files import StackFiles
@@ -118,13 +121,15 @@ def copies(engine: PlayedEngine, monkeypatch: pytest.MonkeyPatch) -> PlayedCopie
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlayedFollower:
+class PlayedFollower(Held):
     """Notes what is asked of it."""
 
     said: list[str]
-    host: str = "kscloud1"
+    follower: Follower = field(
+        default_factory=lambda: Follower(host="kscloud1", container="bookstack-db", hold=(), let_go=())
+    )
     of: str = "monk"
-    container: str = "bookstack-db"
+    machine: Machine = field(default_factory=lambda: Machine("unix:///nowhere.sock"))
     refuses: str = ""
 
     def hold(self) -> None:
@@ -134,7 +139,7 @@ class PlayedFollower:
         self._note("let go")
 
     def _note(self, word: str) -> None:
-        self.said.append(f"{word} {self.host}")
+        self.said.append(f"{word} {self.follower.host}")
         if word == self.refuses:
             raise CommandError("kscloud1 does not answer", "docker restart bookstack-db on kscloud1", Exit.RESOURCE)
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from components.backup import Backup, Dump, Engine
-from components.databases import POSTGRES_OWNER, POSTGRES_PORT, DatabaseArgs, postgres
+from components.databases import POSTGRES_OWNER, POSTGRES_PORT, STOP_GRACE, DatabaseArgs, postgres
 from components.folders import DataFolder
-from components.host import File, Mount
+from components.follower import Follower
+from components.host import File, Mount, physical_name
 from components.metrics import LEFT_FOR_PROMETHEUS
 from components.model import ServiceSettings, StateClass
 from components.needs import Need
@@ -105,6 +106,23 @@ class AuthentikDb(Service):
     @classmethod
     def without_writer(cls, fleet: Fleet) -> str:
         return without_writer(fleet)
+
+    @classmethod
+    def followers(cls, fleet: Fleet) -> tuple[Follower, ...]:
+        """Nobody reads a copy that only follows: it is stopped, and the writer keeps its log for it."""
+        if writer(fleet) != fleet.here:
+            return ()
+        others = (host for host in fleet.hosts_of(DATABASE_SERVICE) if host != fleet.here)
+        named = {host: physical_name(fleet.own.installation, host, DATABASE_SERVICE) for host in others}
+        return tuple(
+            Follower(
+                host=host,
+                container=DATABASE_SERVICE,
+                hold=("stop", "-t", str(STOP_GRACE), name),
+                let_go=("start", name),
+            )
+            for host, name in named.items()
+        )
 
     def create(self, name: str, args: ServiceArgs) -> Mapping[str, pulumi.Input[str]]:
         copies = args.fleet.hosts_of(name)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pulumi
 
     from components.fleet import Fleet
+    from components.follower import Follower
     from components.service import ServiceArgs
 
 DATABASE = "bookstack"
@@ -126,6 +127,12 @@ class Bookstack(Service):
             for port, reason in reasons.items()
             if reason
         )
+
+    @classmethod
+    def followers(cls, fleet: Fleet) -> tuple[Follower, ...]:
+        pair = Pair.of(fleet)
+        follower = pair.follower(fleet) if pair and fleet.here in pair.hosts else None
+        return (follower,) if follower else ()
 
     def create(self, name: str, args: ServiceArgs) -> Mapping[str, pulumi.Input[str]]:
         settings: BookstackSettings = args.settings

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.host import File, Mount
+from components.databases import mariadb_admin
+from components.follower import Follower
+from components.host import File, Mount, physical_name
 from components.metrics import LEFT_FOR_PROMETHEUS
 
 if TYPE_CHECKING:
@@ -74,6 +76,23 @@ class Pair:
     def follows(self, host: str) -> bool:
         """Whether a host's database follows the other one's, change by change."""
         return self.way == "ring" or (self.way == "read-only" and host == self.second)
+
+    def follower(self, fleet: Fleet) -> Follower | None:
+        """The other side, where it follows the fleet's own host.
+
+        Held, it does not follow this side; visitors go on there meanwhile, and this side follows it.
+        """
+        peer = self.peer(fleet.here)
+        if not self.follows(peer):
+            return None
+        name = f"{SERVICE_NAME}-db"
+        run = ("exec", physical_name(fleet.own.installation, peer, name))
+        return Follower(
+            host=peer,
+            container=name,
+            hold=(*run, *mariadb_admin("--execute", "STOP SLAVE")),
+            let_go=(*run, *mariadb_admin("--execute", "START SLAVE")),
+        )
 
     def options(self, host: str) -> tuple[str, ...]:
         """What a host's server is told.
