@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -56,10 +57,14 @@ def run(args: argparse.Namespace) -> int:
         names = ", ".join([*known, *of_data])
         raise CommandError(f"there is no fault {unknown[0]!r}", f"one of: {names}", Exit.CONFIGURATION)
     scene = _scene()
-    wanted = args.faults or [*known, *(of_data if scene.twin.real_data else ())]
-    if not scene.twin.real_data and (real := [name for name in wanted if name in of_data]):
-        way_out = "make rehearsal-down, then make rehearsal DATA=real"
-        raise CommandError(f"{real[0]} needs a rehearsal with real data", way_out, Exit.CONFIGURATION)
+    fleet = scene.fleet()
+    fitting = [name for name, drill in of_data.items() if scene.twin.real_data and drill.fits(fleet)]
+    wanted = args.faults or [*known, *fitting]
+    for name in (each for each in wanted if each in of_data and each not in fitting):
+        wants, way_out = of_data[name].wants, "write it into the stack files, then make rehearsal DATA=real"
+        if not scene.twin.real_data:
+            wants, way_out = "a rehearsal with real data", "make rehearsal-down, then make rehearsal DATA=real"
+        raise CommandError(f"{name} needs {wants}", way_out, Exit.CONFIGURATION)
     hostnames = list(stack_files.hostnames(scene.twin.project))
     wait_until_answering(scene.twin, hostnames)
     results: list[Result | DataResult] = []
@@ -93,12 +98,10 @@ def _play(scene: Scene, fault: faults.Fault, hostnames: list[str], seconds: floa
     before = signal.signal(signal.SIGTERM, _as_interrupt)
     try:
         with scene.console.step(f"drill {played.name}: {played.title}"), Probes(scene.twin, hostnames) as probes:
-            if scene.twin.real_data:
-                with Writer(scene) as writer:
-                    result = measure.play(played, scene, probes, allowed)
-                result = replace(result, pages=writer.kept())
-            else:
+            with Writer.of(scene) or nullcontext() as writer:
                 result = measure.play(played, scene, probes, allowed)
+            if writer is not None:
+                result = replace(result, pages=writer.kept())
     finally:
         signal.signal(signal.SIGTERM, before)
     page = report.write(REPORTS, result, datetime.now(UTC))

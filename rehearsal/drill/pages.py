@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from components.fleet_files import fleet_of_files
+from components.host import physical_name
+from components.services.bookstack.replication import SERVICE_NAME, Pair
+from rehearsal.drill.beside import Beside
 from rehearsal.drill.databases import wiki
 from rehearsal.sites import ask
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from components.fleet import Fleet
     from rehearsal.drill.scene import Scene
 
 _PAUSE = 0.2
 _LIMIT = 60.0
 """Seconds that the two databases are given to agree."""
-_SERVICE = "bookstack"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,49 +52,54 @@ class Kept:
         return f"{self.saved} pages saved ({by}), {len(self.lost)} lost, no page for {self.pause:.1f} s; {state}"
 
 
-class Writer:
-    """Saves numbered pages through the edge, for as long as the block lasts.
+def both_follow(fleet: Fleet) -> bool:
+    """Whether the wiki's two databases follow each other, so that what is saved on either has to be on both."""
+    pair = Pair.of(fleet)
+    return pair is not None and pair.way == "ring"
+
+
+class Writer(Beside):
+    """Saves numbered pages through the edge, in a wiki whose two databases follow each other.
 
     Args:
         scene: The rehearsal.
     """
 
+    @classmethod
+    def of(cls, scene: Scene) -> Writer | None:
+        """One for a rehearsal in which somebody can go on writing; None: its data is played, or goes another way."""
+        return cls(scene) if scene.twin.real_data and both_follow(scene.fleet()) else None
+
     def __init__(self, scene: Scene) -> None:
-        fleet = fleet_of_files(scene.twin.project)
-        site = fleet.site_of(_SERVICE)
-        self._scene = scene
-        self._hosts = fleet.hosts_of(_SERVICE)
+        super().__init__(_PAUSE)
+        fleet = scene.fleet()
+        site = fleet.site_of(SERVICE_NAME)
+        self._twin = scene.twin
+        self._sides = {host: wiki(scene, host) for host in fleet.hosts_of(SERVICE_NAME)}
         self._hostname = site.hostname if site else ""
-        self._first = int(time.time()) % 10**6 * 1000
+        self._first = self._next = int(time.time()) % 10**6 * 1000
         self._saved: dict[int, float] = {}
-        self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._write_on, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        if self._thread is not None:
-            self._thread.join()
+    def once(self) -> None:
+        """Saves one page; only what the wiki says it has saved counts."""
+        if ask(self._twin, self._hostname, f"/pages/{self._next}", b"").good:
+            self._saved[self._next] = time.monotonic()
+        self._next += 1
 
     def kept(self) -> Kept:
         """Looks at both hosts' databases, once they agree or their time is over."""
-        sides = {host: wiki(self._scene, host) for host in self._hosts}
         end = time.monotonic() + _LIMIT
         while not (applied := self._same()) and time.monotonic() < end:
             time.sleep(0.5)
         lost: set[int] = set()
-        for side in sides.values():
+        for side in self._sides.values():
             lost |= set(self._saved) - side.numbers("pages")
         authors: dict[str, int] = {}
-        first = next(iter(sides.values()))
+        copies = {physical_name(self._twin.installation, host, SERVICE_NAME): host for host in self._sides}
         query = f"SELECT author, COUNT(*) FROM pages WHERE number >= {self._first} GROUP BY author"  # noqa: S608 - a number
-        for line in first.ask(query).splitlines():
+        for line in next(iter(self._sides.values())).ask(query).splitlines():
             author, _, count = line.partition("\t")
-            authors[_host_of(author, self._hosts)] = int(count)
+            authors[copies[author]] = int(count)
         moments = sorted(self._saved.values())
         pause = max((later - earlier for earlier, later in pairwise(moments)), default=0.0)
         return Kept(saved=len(self._saved), lost=sorted(lost), authors=authors, pause=pause, applied=applied)
@@ -103,22 +107,9 @@ class Writer:
     def _same(self) -> bool:
         """Equal by checksum, and no side has stopped to follow the other."""
         sums = set()
-        for host in self._hosts:
-            side = wiki(self._scene, host)
+        for side in self._sides.values():
             status = side.ask("SHOW SLAVE STATUS", "--vertical")
             if "Slave_IO_Running: Yes" not in status or "Slave_SQL_Running: Yes" not in status:
                 return False
             sums.add(side.ask("CHECKSUM TABLE pages, migrations, activities"))
         return len(sums) == 1
-
-    def _write_on(self) -> None:
-        number = self._first
-        while not self._ended.is_set():
-            if ask(self._scene.twin, self._hostname, f"/pages/{number}", b"").good:
-                self._saved[number] = time.monotonic()
-            number += 1
-            self._ended.wait(_PAUSE)
-
-
-def _host_of(author: str, hosts: Sequence[str]) -> str:
-    return next((host for host in hosts if f"-{host}-" in author), author)

@@ -13,6 +13,7 @@ import yaml
 from docker.errors import APIError, ImageNotFound
 
 from components.fleet_files import fleet_of_files
+from components.host import physical_name
 from kitestacks.deploying.engine import Engine
 from kitestacks.deploying.host import deploy
 from rehearsal import engine, helpers, processes, session
@@ -20,9 +21,11 @@ from rehearsal.sites import ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from docker.models.containers import Container
 
+    from components.fleet import Fleet
     from kitestacks.console import Console
     from rehearsal.daemon import Daemon
     from rehearsal.twin import Twin
@@ -56,6 +59,18 @@ class Scene:
         found = self.daemon.containers(self.twin.installation, host)
         return [each for each in found if not names or str(each.name).removeprefix(prefix) in names]
 
+    def container(self, host: str, name: str) -> Container:
+        """One container, by the name that people type.
+
+        Raises:
+            APIError: it is not there.
+        """
+        return self.daemon.client.containers.get(physical_name(self.twin.installation, host, name))
+
+    def fleet(self, here: str | None = None) -> Fleet:
+        """What the rehearsed stack files declare as they are now, seen from a host or from the foundation."""
+        return fleet_of_files(self.twin.project, here)
+
     def kill(self, containers: Iterable[Container]) -> None:
         """As a power cut does it: at once, without a word. One that is dead already stays so."""
         self._all(containers, lambda container: container.kill())
@@ -88,9 +103,9 @@ class Scene:
         """The private network carries connections again."""
         helpers.wake(self.twin)
 
-    def edit(self, stack: str, section: str, key: str, value: Any) -> None:  # noqa: ANN401 - any YAML value
-        """Changes one value of the rehearsed stack file; the real one is not touched."""
-        file = self.twin.project / f"Pulumi.{stack}.yaml"
+    def edit(self, stack: str, section: str, key: str, value: Any, folder: Path | None = None) -> None:  # noqa: ANN401 - any YAML value
+        """Changes one value of the rehearsed stack file, or of its copy in a folder; the real one is not touched."""
+        file = (folder or self.twin.project) / f"Pulumi.{stack}.yaml"
         document = yaml.safe_load(file.read_text())
         block = document["config"][f"kitestacks:{section}"]
         if value is None:
@@ -119,8 +134,7 @@ class Scene:
 
     def tag(self, stack: str, service: str, name: str) -> None:
         """Gives the image that a service runs a second local name."""
-        (container,) = self.containers(stack, service)
-        container.image.tag(*name.rsplit(":", 1))
+        self.container(stack, service).image.tag(*name.rsplit(":", 1))
 
     def untag(self, name: str) -> None:
         """Takes a local name away, if it is there; a container that runs it goes on."""
@@ -137,7 +151,7 @@ class Scene:
         )
         deploy(
             list(stacks),
-            lambda host: fleet_of_files(self.twin.project, host),
+            self.fleet,
             run,
             self.console,
             asked=lambda _: True,

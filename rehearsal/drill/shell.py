@@ -38,6 +38,11 @@ class Shell:
     folder: Path | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def place(self) -> Path:
+        """The folder in which it stands."""
+        return self.folder or self.scene.twin.project
+
     def kitestacks(self, *words: str) -> str:
         """`python3 -m kitestacks ...`, this checkout's own wherever the terminal stands; returns what it printed.
 
@@ -71,7 +76,7 @@ class Shell:
         path = f"{twin.state}/bin:{Path(self.scene.tools.engine).parent}:{os.environ['PATH']}"
         return subprocess.run(
             command,
-            cwd=self.folder or twin.project,
+            cwd=self.place,
             env={**os.environ, **own, "PATH": path, "PYTHONPATH": str(ROOT), **self.variables},
             capture_output=True,
             text=True,

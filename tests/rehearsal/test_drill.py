@@ -15,9 +15,9 @@ from components.sites import site_reports
 from kitestacks.__main__ import parser_of
 from kitestacks.exits import CommandError
 from rehearsal.drill import command as drill_command
-from rehearsal.drill import faults, measure, report
+from rehearsal.drill import data, faults, measure, report
 from rehearsal.drill.data.drill import BrokenError, DataResult, Notes, wait_for
-from rehearsal.drill.pages import Kept
+from rehearsal.drill.pages import Kept, Writer
 from rehearsal.drill.promised import UNTOUCHED, promised
 from rehearsal.drill.scene import Scene
 from rehearsal.sites import Answer
@@ -26,6 +26,7 @@ from tests.stack_files import ROOT, StackFiles
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rehearsal.drill.data.drill import DataDrill
     from rehearsal.drill.probe import Probe, Probes
 
 from rehearsal.drill import probe as probe_module
@@ -217,6 +218,25 @@ def test_data_is_not_drilled_where_it_is_played(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(CommandError, match="promotion needs a rehearsal with real data") as refused:
         drill_command.run(parser_of("drill").parse_args(["promotion"]))
     assert "make rehearsal DATA=real" in refused.value.way_out
+
+
+def test_drill_that_the_stack_files_leave_nothing_for_says_what_it_wants(
+    monkeypatch: pytest.MonkeyPatch, files: StackFiles
+) -> None:
+    for host in ("monk", "kscloud1"):
+        files.edit(host, "services.bookstack.data", "manual")
+    twin = cast("Any", SimpleNamespace(real_data=True, project=files.folder))
+    scene = Scene(twin=twin, daemon=cast("Any", None), tools=cast("Any", None), console=cast("Any", None))
+    monkeypatch.setattr(drill_command, "_scene", lambda: scene)
+
+    with pytest.raises(CommandError, match="bad-upgrade needs the wiki on two hosts with `data: ring`"):
+        drill_command.run(parser_of("drill").parse_args(["bad-upgrade"]))
+    assert Writer.of(scene) is None, "nobody could go on writing, and nothing would be compared"
+
+
+@pytest.mark.parametrize("drill", data.known().values(), ids=lambda drill: drill.name)
+def test_projects_own_stack_files_have_what_each_drill_of_data_wants(drill: DataDrill) -> None:
+    assert drill.fits(StackFiles(ROOT).fleet("kscloud1"))
 
 
 def test_fault_that_nobody_knows_is_answered_with_all_that_there_are() -> None:

@@ -7,13 +7,13 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from components.fleet_files import fleet_of_files
+from components.services.bookstack.replication import SERVICE_NAME
 from kitestacks.exits import CommandError
 from rehearsal.drill import faults
 from rehearsal.drill.data.drill import LIMIT, BrokenError, DataDrill, wait_for
 from rehearsal.drill.databases import wiki
 from rehearsal.drill.measure import AFTER
-from rehearsal.drill.pages import Writer
+from rehearsal.drill.pages import Writer, both_follow
 from rehearsal.drill.probe import Probes
 from rehearsal.drill.promised import promised
 
@@ -21,14 +21,13 @@ if TYPE_CHECKING:
     from rehearsal.drill.data.drill import Notes
     from rehearsal.drill.scene import Scene
 
-_SERVICE = "bookstack"
 _DAMAGE = "ALTER TABLE pages ADD COLUMN broken INT; UPDATE pages SET author = 'nobody'"
 """What the bad version does to every page before it fails."""
 
 
 def _play(scene: Scene, notes: Notes) -> None:
-    fleet = fleet_of_files(scene.twin.project)
-    site = fleet.site_of(_SERVICE)
+    fleet = scene.fleet()
+    site = fleet.site_of(SERVICE_NAME)
     assert site is not None  # noqa: S101 - the wiki has one
     host, hostname = fleet.ranked(site)[0], site.hostname
     allowed = _promised(scene, host, hostname)
@@ -40,7 +39,7 @@ def _play(scene: Scene, notes: Notes) -> None:
         silence = probes.by_site[hostname].silence(0, probes.now() - AFTER)
     notes.require("did not hold" in said, f"make deploy says: {said.splitlines()[0]}")
     notes.require(f"{host} runs what it ran before" in said, f"{host} runs the version of before")
-    for each in fleet.hosts_of(_SERVICE):
+    for each in fleet.hosts_of(SERVICE_NAME):
         columns = wiki(scene, each).ask("SHOW COLUMNS FROM pages LIKE 'broken'")
         notes.require(not columns, f"the database on {each} is the one of before")
     kept = writer.kept()
@@ -49,17 +48,17 @@ def _play(scene: Scene, notes: Notes) -> None:
 
 
 def _promised(scene: Scene, host: str, hostname: str) -> float:
-    fault = replace(faults.known()["upgrade"], service=_SERVICE, promises=(f"copy on {host} sick",))
+    fault = replace(faults.known()["upgrade"], service=SERVICE_NAME, promises=(f"copy on {host} sick",))
     return promised(fault, scene)[hostname] or 0.0
 
 
 def _deploy_bad_version(scene: Scene, host: str) -> str:
     """Returns what `make deploy` says when it has gone back."""
-    local, image = f"{scene.twin.installation}-{_SERVICE}:bad", scene.image(host, _SERVICE)
-    (container,) = scene.containers(host, _SERVICE)
-    recipe = f'FROM {container.attrs["Config"]["Image"]}\nENV WIKI_MIGRATES_BADLY="{_DAMAGE}"\n'
+    local, image = f"{scene.twin.installation}-{SERVICE_NAME}:bad", scene.image(host, SERVICE_NAME)
+    running = scene.container(host, SERVICE_NAME).attrs["Config"]["Image"]
+    recipe = f'FROM {running}\nENV WIKI_MIGRATES_BADLY="{_DAMAGE}"\n'
     scene.daemon.client.images.build(fileobj=io.BytesIO(recipe.encode()), tag=local, rm=True)
-    scene.set_image(host, _SERVICE, f"{image}-bad", local)
+    scene.set_image(host, SERVICE_NAME, f"{image}-bad", local)
     try:
         scene.roll(host)
     except CommandError as error:
@@ -71,5 +70,9 @@ def _deploy_bad_version(scene: Scene, host: str) -> str:
 
 
 BAD_UPGRADE = DataDrill(
-    name="bad-upgrade", title="a new version of the wiki damages its database and never gets healthy", play=_play
+    name="bad-upgrade",
+    title="a new version of the wiki damages its database and never gets healthy",
+    wants="the wiki on two hosts with `data: ring`",
+    fits=both_follow,
+    play=_play,
 )

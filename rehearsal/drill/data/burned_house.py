@@ -9,12 +9,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
-from components.fleet_files import fleet_of_files
 from rehearsal import stack_files
 from rehearsal.drill.data.drill import DataDrill
-from rehearsal.drill.data.restore import bring_back, save
+from rehearsal.drill.data.restore import bring_back, save, saved_elsewhere
 from rehearsal.drill.shell import Shell
 from rehearsal.sites import wait_until_answering
 from rehearsal.twin import ROOT
@@ -38,11 +35,12 @@ def _play(scene: Scene, notes: Notes) -> None:
         _burn(scene, burned)
         notes.add(f"{burned} burned down: its containers, its disk, the project and the state are gone")
         shell = _empty_machine(scene, Path(folder, "new"), kit, words)
-        _say_that_it_is_new(Path(folder, "new", f"Pulumi.{burned}.yaml"))
+        # As the runbook's page says: everything on the new machine is to be prepared anew.
+        scene.edit(burned, "host", "machine", f"new-{secrets.token_hex(4)}", shell.place)
         for host in (*others, burned):
             shell.up(host)
             notes.add(f"{host} is up, from the kit alone")
-        took = bring_back(scene, shell, burned, "--overwrite")
+        took = bring_back(shell, burned)
         for host, written in canaries.items():
             written.require(notes, f"all data of {host} is there, {burned}'s back in {took:.1f} s")
         wait_until_answering(scene.twin, stack_files.hostnames(scene.twin.project))
@@ -52,7 +50,7 @@ def _play(scene: Scene, notes: Notes) -> None:
 
 def _burn(scene: Scene, host: str) -> None:
     """Everything of a host, and what only the machine at home has."""
-    data = Path(fleet_of_files(scene.twin.project, host).own.host.data)
+    data = Path(scene.fleet(host).own.host.data)
     for container in scene.containers(host):
         container.remove(force=True)
     shutil.rmtree(data)
@@ -73,18 +71,10 @@ def _empty_machine(scene: Scene, folder: Path, kit: Path, words: tuple[str, ...]
     return Shell(scene=scene, folder=folder, variables=variables)
 
 
-def _say_that_it_is_new(file: Path) -> None:
-    """As the runbook's page says: everything on the new machine is to be prepared anew."""
-    document = yaml.safe_load(file.read_text())
-    document["config"]["kitestacks:host"]["machine"] = f"new-{secrets.token_hex(4)}"
-    file.write_text(yaml.safe_dump(document, sort_keys=False))
-
-
 def _take_over(scene: Scene, shell: Shell) -> None:
     """The rehearsal goes on with the state and the files that came out of the kit."""
-    assert shell.folder is not None  # noqa: S101 - the kit's
     for file in scene.twin.project.glob("Pulumi.*.yaml"):
-        file.write_text((shell.folder / file.name).read_text())
+        file.write_text((shell.place / file.name).read_text())
     for stack in stack_files.names(scene.twin.project):
         with tempfile.NamedTemporaryFile() as state:
             shell.pulumi("stack", "export", "-s", stack, "--file", state.name)
@@ -96,5 +86,7 @@ def _take_over(scene: Scene, shell: Shell) -> None:
 BURNED_HOUSE = DataDrill(
     name="burned-house",
     title="the home burns down, and comes back from the recovery kit and the other host",
+    wants="a `backup` on every host",
+    fits=saved_elsewhere,
     play=_play,
 )

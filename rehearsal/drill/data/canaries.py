@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.backup import Engine
-from components.fleet_files import fleet_of_files
 from components.model import StateClass
 from components.settings import service_class
+from kitestacks.exits import CommandError
 from rehearsal.drill.databases import Database
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Canaries:
     fleet: Fleet = field(init=False)
 
     def __post_init__(self) -> None:
-        self.fleet = fleet_of_files(self.scene.twin.project, self.host)
+        self.fleet = self.scene.fleet(self.host)
 
     def write(self) -> int:
         """Writes them; returns how many there are."""
@@ -68,7 +68,7 @@ class Canaries:
         for service, dump in self._dumps():
             try:
                 found = self._ask(dump, f"SELECT word FROM {_TABLE}")  # noqa: S608 - a name of ours
-            except Exception as error:  # noqa: BLE001 - whatever the database says, the canary is not there
+            except (CommandError, sqlite3.Error) as error:
                 found = str(error)
             if found != self.word:
                 gone.append(f"{service}: {dump.container} says {found!r}")
@@ -119,8 +119,8 @@ class Canaries:
 
     def _sqlite(self, dump: Dump, statement: str) -> str:
         """A stand-in keeps no database, so its file is made here, where the real program's would lie."""
-        (container,) = self.scene.containers(self.host, dump.container)
-        mounts = sorted(container.attrs["Mounts"], key=lambda each: -len(each["Destination"]))
+        known = self.scene.container(self.host, dump.container).attrs["Mounts"]
+        mounts = sorted(known, key=lambda each: -len(each["Destination"]))
         mount = next(each for each in mounts if dump.database.startswith(each["Destination"]))
         file = Path(mount["Source"], dump.database.removeprefix(mount["Destination"]).lstrip("/"))
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from kitestacks.exits import CommandError, Exit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from components.fleet import Fleet
     from rehearsal.drill.scene import Scene
 
 LIMIT = 90.0
@@ -31,11 +32,15 @@ class DataDrill:
     Attributes:
         name: As it is typed: `make drill FAULT=<name>`.
         title: In a sentence.
+        wants: What it needs of the stack files, in words.
+        fits: Whether they have that.
         play: Does it, puts everything back, notes what it measured; raises BrokenError where a promise did not hold.
     """
 
     name: str
     title: str
+    wants: str
+    fits: Callable[[Fleet], object]
     play: Callable[[Scene, Notes], None]
 
 

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.fleet_files import fleet_of_files
-from components.services.bookstack.pictures import CONTAINER
+from components.services.bookstack.pictures import CONTAINER, UPLOADS, Pictures
+from components.services.bookstack.replication import SERVICE_NAME
 from rehearsal.drill.data.drill import DataDrill, wait_for
 from rehearsal.sites import ask
 
@@ -15,18 +15,17 @@ if TYPE_CHECKING:
     from rehearsal.drill.data.drill import Notes
     from rehearsal.drill.scene import Scene
 
-_SERVICE = "bookstack"
 _LIMIT = 60.0
 """Seconds within which a picture has to be there."""
 
 
 def _play(scene: Scene, notes: Notes) -> None:
-    fleet = fleet_of_files(scene.twin.project)
-    site = fleet.site_of(_SERVICE)
+    fleet = scene.fleet()
+    site = fleet.site_of(SERVICE_NAME)
     assert site is not None  # noqa: S101 - the wiki has one
-    first, second = fleet.ranked(site)
+    first, second, *_ = fleet.ranked(site)
     roots = {host: Path(fleet.stacks[host].host.data) for host in (first, second)}
-    places = {host: root / "bookstack" / "www" / "uploads" for host, root in roots.items()}
+    places = {host: root / "bookstack" / "www" / UPLOADS[0] for host, root in roots.items()}
     name = f"picture-{time.time_ns()}"
     began = time.monotonic()
     notes.require(ask(scene.twin, site.hostname, f"/uploads/{name}", name.encode()).good, f"uploaded on {first}")
@@ -47,5 +46,9 @@ def _play(scene: Scene, notes: Notes) -> None:
 
 
 PICTURES = DataDrill(
-    name="pictures", title="a picture is uploaded, its host is gone, and it is deleted again", play=_play
+    name="pictures",
+    title="a picture is uploaded, its host is gone, and it is deleted again",
+    wants="the wiki on two hosts, its pictures carried by Syncthing",
+    fits=Pictures.of,
+    play=_play,
 )

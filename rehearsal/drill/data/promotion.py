@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import threading
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from components.fleet_files import fleet_of_files
-from components.services.authentik_db.writer import DATABASE_SERVICE, LOCAL, USER_SERVICE, writer
+from components.services.authentik_db.writer import DATABASE_SERVICE, LOCAL, USER_SERVICE, without_writer, writer
 from kitestacks.exits import CommandError
+from rehearsal.drill.beside import Beside
 from rehearsal.drill.data.drill import DataDrill, wait_for
 from rehearsal.drill.databases import logins
 from rehearsal.drill.shell import Shell
@@ -19,46 +18,36 @@ if TYPE_CHECKING:
     from rehearsal.drill.scene import Scene
 
 _TABLE = "kitestacks_drill"
+_PAUSE = 0.05
 _FIRST_ROWS = 20
 """Rows before the power goes, so that it goes in the middle of writing."""
 
 
-class _Rows:
-    """Writes numbered rows, for as long as the block lasts; a row counts when the database has confirmed it."""
+class _Rows(Beside):
+    """Writes numbered rows; a row counts when the database has confirmed it."""
 
     def __init__(self, database: Database, first: int) -> None:
+        super().__init__(_PAUSE)
         self._database = database
         self._next = first
         self.confirmed: set[int] = set()
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._write_on, daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
+    def once(self) -> None:
+        """Writes one; where it is not confirmed the same once more."""
+        try:
+            self._database.ask(f"INSERT INTO {_TABLE} VALUES ({self._next})")  # noqa: S608 - a number
+        except CommandError:
+            return
+        self.confirmed.add(self._next)
+        self._next += 1
 
     def wait_for(self, count: int) -> None:
         """Waits until so many rows are confirmed."""
         wait_for(lambda: len(self.confirmed) >= count, f"{count} rows in {self._database.host}'s database")
 
-    def _write_on(self) -> None:
-        while not self._ended.is_set():
-            try:
-                self._database.ask(f"INSERT INTO {_TABLE} VALUES ({self._next})")  # noqa: S608 - a number
-            except CommandError:
-                if self._ended.wait(0.2):
-                    return
-                continue
-            self.confirmed.add(self._next)
-            self._next += 1
-
 
 def _play(scene: Scene, notes: Notes) -> None:
-    fleet = fleet_of_files(scene.twin.project)
+    fleet = scene.fleet()
     old = writer(fleet) or ""
     new = next(host for host in fleet.hosts_of(DATABASE_SERVICE) if host != old)
     shell = Shell(scene=scene)
@@ -84,7 +73,7 @@ def _taken_over(scene: Scene, notes: Notes, shell: Shell, old: str, new: str) ->
     lost = rows.confirmed - found
     notes.require(
         lost == set(range(min(lost, default=0), max(lost, default=-1) + 1)) and max(found) >= _FIRST_ROWS,
-        f"{new} writes, with kscloud1 away: {len(lost)} confirmed rows had not been shipped, and are lost",
+        f"{new} writes, with {old} away: {len(lost)} confirmed rows had not been shipped, and are lost",
     )
     with _Rows(after, max(rows.confirmed) + 2) as more:
         more.wait_for(_FIRST_ROWS)
@@ -95,8 +84,7 @@ def _comes_back_and_is_refused(scene: Scene, notes: Notes, shell: Shell, old: st
     scene.start(scene.containers(old))
 
     def refused() -> str:
-        (container,) = scene.containers(old, DATABASE_SERVICE)
-        said = str(container.logs(tail=40).decode(errors="replace"))
+        said = str(scene.container(old, DATABASE_SERVICE).logs(tail=40).decode(errors="replace"))
         found = re.search(rf"refused: .*{new}.*", said)
         return found[0] if found else ""
 
@@ -135,5 +123,9 @@ def _streams(scene: Scene, host: str) -> bool:
 
 
 PROMOTION = DataDrill(
-    name="promotion", title="the host of the logins' database burns, the other one takes over, and back", play=_play
+    name="promotion",
+    title="the host of the logins' database is gone, the other one takes over, and back",
+    wants="`authentik` and `authentik-db` on two hosts",
+    fits=without_writer,
+    play=_play,
 )
