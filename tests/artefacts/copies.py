@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.recorder import Recorded
 
-LIMIT = 30
+LIMIT = 90
 """Seconds that anything here may take."""
 ROWS = 20
 """Rows that are written before anything happens."""

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 PRIMARY, STANDBY = "monk", "kscloud1"
 FOLLOWER = "sharedbyboth"
-LIMIT = 30
+LIMIT = 90
+"""Seconds that a condition may take on a machine that does much else."""
 _SMALL = ("--innodb-log-file-size=8M", "--innodb-buffer-pool-size=24M", "--innodb-flush-method=fsync")
 _SCHEMA = """
 CREATE TABLE migrations (id INT AUTO_INCREMENT PRIMARY KEY, migration VARCHAR(99));
@@ -266,7 +267,10 @@ def same(one: Server, other: Server) -> None:
 
 
 class Writer(threading.Thread):
-    """One person who goes on saving pages wherever the site proxy leads: to the primary while it answers."""
+    """One person who goes on saving pages wherever the site proxy leads: to the primary while it answers.
+
+    A page without an answer is written anew, with a number of its own: the one before may have been saved after all.
+    """
 
     def __init__(self, order: Sequence[Server]) -> None:
         super().__init__()
@@ -276,10 +280,9 @@ class Writer(threading.Thread):
     def run(self) -> None:
         number = 0
         while not self._end.is_set():
-            number += 1
-            save = f"SET @number = {number}; {SAVE}"
             for server in self._order:
-                if server.try_sql(save).code == 0:
+                number += 1
+                if server.try_sql(f"SET @number = {number}; {SAVE}").code == 0:
                     self.saved[number] = server.host
                     break
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from tests.stack_files import StackFiles
 
 MODULES: dict[str, ModuleType] = {"backup": backup_command, "restore": restore, "restore-drill": restore_drill}
-NOW = datetime.now(UTC)
 DOCKER = r"""#!/bin/bash
 # docker's command: keeps what it was told and what came on standard input, and answers as a file says.
 home=$(dirname "$0")
@@ -74,11 +73,12 @@ def run(files: StackFiles, *words: str) -> int:
 
 def test_drill_that_proves_is_noted_for_the_guards(docker: Docker, files: StackFiles) -> None:
     docker.answers("bookstack: proven with snapshot abc: 3 files and folders read, canary found\n")
+    before = datetime.now(UTC).replace(microsecond=0)
 
     assert run(files, "restore-drill", "bookstack", "-s", "monk") == Exit.OK
     noted = proven_restores(files.folder, "monk")
     assert set(noted) == {"bookstack"}
-    assert noted["bookstack"] >= NOW.replace(microsecond=0)
+    assert noted["bookstack"] >= before
     container = "exec -i backup python3 -m components.backup_runner drill bookstack"
     assert docker.said == [f"-H unix:///var/run/docker.sock {container}"]
 
@@ -117,7 +117,7 @@ def test_drill_on_a_host_that_does_not_keep_the_backup_is_refused(docker: Docker
 def test_status_says_when_and_where_and_takes_the_hosts_own_drills_over(
     docker: Docker, files: StackFiles, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    later = int(NOW.timestamp())
+    later = int(datetime.now(UTC).timestamp())
     facts = {"saved": later, "bytes": 2**20, "failed": "the backup server does not answer"}
     answer = {"services": {"bookstack": facts, "kavita": {}}, "check": {}}
     at_home = {"bookstack": {"proven": later - 5 * 24 * 3600}, "kavita": {"failed": "no canary"}}

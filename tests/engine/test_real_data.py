@@ -50,6 +50,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         try:
             for stack in ("kscloud1", "monk"):
                 lab.files.edit(stack, "host.start-timeout", START_TIMEOUT)
+            lab.check_every("6s")
             lab.render()
             for stack in ("kscloud1", "monk"):
                 lab.up(stack)
@@ -72,19 +73,22 @@ def _written_during(scene: Scene, name: str) -> Kept:
     return writer.kept()
 
 
+def test_cut_tailnet_has_one_writer(scene: Scene) -> None:
+    """Both hosts live, and neither reaches the other: visitors of both still end at one database.
+
+    The first fault of this file: proxies remember failures of another one for ten seconds.
+    """
+    kept = _written_during(scene, "tailnet-cut")
+
+    assert kept.well, kept.line()
+    assert set(kept.authors) == {"monk"}
+
+
 def test_nothing_that_was_saved_is_lost_with_a_host(scene: Scene) -> None:
     kept = _written_during(scene, "monk-gone")
 
     assert kept.well, kept.line()
     assert set(kept.authors) == {"monk", "kscloud1"}, "writes went on at the other host"
-
-
-def test_cut_tailnet_has_one_writer(scene: Scene) -> None:
-    """Both hosts live, and neither reaches the other: visitors of both still end at one database."""
-    kept = _written_during(scene, "tailnet-cut")
-
-    assert kept.well, kept.line()
-    assert set(kept.authors) == {"monk"}
 
 
 @pytest.mark.parametrize("name", list(data.known()))

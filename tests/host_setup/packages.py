@@ -79,7 +79,8 @@ class Signer:
 
     def close(self) -> None:
         subprocess.run(["gpgconf", "--homedir", self._home, "--kill", "all"], check=True)
-        shutil.rmtree(self._home)
+        # The agent takes its own sockets away when it ends, at its own time.
+        shutil.rmtree(self._home, ignore_errors=True)
 
     def _gpg(self, *words: str, given: bytes | None = None) -> bytes:
         command = ["gpg", "--homedir", self._home, "--batch", "--quiet", "--passphrase", "", "--no-tty", *words]
