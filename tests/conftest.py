@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 os.environ["PULUMI_ERROR_OUTPUT_STRING"] = "true"
 
 LONGEST = "tests/engine/test_real_data.py"
-"""It begins first, so that the other large lab, which waits for its end, comes after it."""
+"""It begins first: the other large lab waits for its end."""
 
 
 @pytest.fixture(autouse=True)
@@ -52,13 +53,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long ones first: where files are shared out between processes, none is left to work alone at the end."""
+    """Files that start containers, each followed by its share of the others, those on the engine first.
 
-    def place(item: pytest.Item) -> tuple[bool, ...]:
-        kinds = (item.get_closest_marker(kind) is None for kind in ("docker", "engine"))
-        return (not item.nodeid.startswith(LONGEST), *kinds)
-
-    items.sort(key=place)
+    Files are shared out between processes in this order. Containers keep a machine busy and the others rather wait,
+    so two files that start containers seldom run at once, and the long ones are done before the end.
+    """
+    files: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.nodeid.partition("::")[0], []).append(item)
+    engine, docker = (
+        {name for name, each in files.items() if any(item.get_closest_marker(kind) for item in each)}
+        for kind in ("engine", "docker")
+    )
+    labs = sorted(docker, key=lambda name: (name != LONGEST, name))
+    others = sorted(files.keys() - docker, key=lambda name: (name not in engine, name))
+    share = math.ceil(len(others) / max(len(labs), 1))
+    order = [name for at, lab in enumerate(labs) for name in (lab, *others[at * share : (at + 1) * share])] or others
+    items[:] = [item for name in order for item in files[name]]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

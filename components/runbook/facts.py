@@ -138,6 +138,7 @@ def drilled_pages(fleet: Fleet) -> dict[str, str]:
     hosts = {f"{host}-gone": f"{host} is gone" for host in fleet.stacks}
     return hosts | {
         "connector-gone": "Tunnel down",
+        "tailnet-cut": "Tailscale is down",
         "database-crash": "Wiki database crash",
         "upgrade": "A container never gets healthy",
         "bad-upgrade": "A container never gets healthy",

@@ -106,6 +106,7 @@ class DialledConnector:
         self.requests = 0
         self._open: set[ResponseHandler] = set()
         self._busy = 0
+        self._heard = 0.0
         self._on_gone = on_gone
         self._pool = _ReversedPool()
         self._session = aiohttp.ClientSession(
@@ -140,6 +141,7 @@ class DialledConnector:
         closed.add_done_callback(lambda end: self._lost(connection, end))
         self._open.add(connection)
         self._pool.add(connection)
+        self._hear()
 
     async def answer(self, request: web.BaseRequest, order: Order) -> web.StreamResponse:
         """Passes a request on and streams the answer back.
@@ -150,9 +152,11 @@ class DialledConnector:
         self.requests += 1
         self._busy += 1
         try:
-            return await self._forwarder.forward(request, order)
+            answer = await self._forwarder.forward(request, order)
         finally:
             self._busy -= 1
+        self._hear()
+        return answer
 
     def drop(self) -> None:
         """Cuts all connections; requests that wait for an answer fail at once and go to the next connector."""
@@ -175,15 +179,24 @@ class DialledConnector:
             self._pool.end()
             self._on_gone(self)
 
+    def _hear(self) -> None:
+        """Whatever it does shows that it lives."""
+        self._heard = asyncio.get_running_loop().time()
+
     async def _ping_for_ever(self) -> None:
-        """A container that is paused or was cut off keeps its connections: only silence gives it away."""
+        """A container that is paused or was cut off keeps its connections: only silence gives it away.
+
+        A rush of visitors does not: a ping may wait behind them, while they are answered.
+        """
         while True:
             await asyncio.sleep(_PING_EVERY)
+            asked = asyncio.get_running_loop().time()
             try:
                 async with asyncio.timeout(_PING_LIMIT):
                     await self._ping()
             except (aiohttp.ClientError, TimeoutError):
-                self.drop()
+                if self._heard < asked:
+                    self.drop()
 
     async def _ping(self) -> None:
         async with self._session.get("http://connector/", headers={PING_HEADER: "1"}) as answer:

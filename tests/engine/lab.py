@@ -87,11 +87,6 @@ class Lab:
         StackFiles.copied_to(self.files.folder)
         self.render()
 
-    def check_every(self, interval: str) -> None:
-        """Health checks less often than a rehearsal's: each costs a tenth of a second of a core, which labs share."""
-        for stack in stack_files.names(self.files.folder):
-            self.files.edit(stack, "host.health-interval", interval)
-
     def render(self, images: tuple[str, ...] = ()) -> None:
         """Makes edits of the stack files known to the engine; `images` are those that only a test's services name."""
         for stack in stack_files.names(self.files.folder) if images else ():

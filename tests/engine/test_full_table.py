@@ -54,8 +54,6 @@ def printed() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def deployed(docker_lab: Lab, printed: dict[str, str]) -> Iterator[Lab]:
     with many_networks():
-        docker_lab.check_every("8s")
-        docker_lab.render()
         for stack in STACKS:
             printed[f"first up of {stack}"] = docker_lab.up(stack, "--diff").output
         wait_until_answering(docker_lab.twin, stack_files.hostnames())

@@ -50,7 +50,6 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         try:
             for stack in ("kscloud1", "monk"):
                 lab.files.edit(stack, "host.start-timeout", START_TIMEOUT)
-            lab.check_every("6s")
             lab.render()
             for stack in ("kscloud1", "monk"):
                 lab.up(stack)

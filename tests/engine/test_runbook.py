@@ -201,7 +201,6 @@ class Shell:
 @pytest.fixture(scope="module")
 def shell(docker_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Shell:
     docker_lab.files.keep(*SERVICES)
-    docker_lab.check_every("5s")
     docker_lab.render()
     for stack in ("kscloud1", "monk"):
         docker_lab.up(stack)
