@@ -5,14 +5,18 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import select
 import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rehearsal.edge.connector import PING_HEADER
 from tests.rehearsal.edge_world import EMPTY, MONK, SHARED, WWW, ZONE, World, cloud_of, token_of, wait_for
 
 if TYPE_CHECKING:
@@ -141,6 +145,42 @@ def test_a_connector_that_never_answers_is_not_asked_for_long(world: World) -> N
         answer = world.ask(WWW)
         assert (answer.status, answer.fault) == (530, "1033")
         wait_for(lambda: world.names() == [])
+
+
+def _answer_visitors_alone(world: World, end: threading.Event) -> None:
+    """A connector that has no time for pings. It dials anew for each request, and keeps two lines, as all do."""
+    greeting = json.dumps({"token": token_of(), "connector": "busy"}).encode() + b"\n"
+    with contextlib.ExitStack() as opened:
+
+        def dial() -> socket.socket:
+            line = opened.enter_context(socket.create_connection(world.address("connectors"), timeout=10))
+            line.sendall(greeting)
+            welcome = b'{"ok": true}\n'
+            assert line.recv(len(welcome)) == welcome  # a request may come with it
+            return line
+
+        lines = [dial(), dial()]
+        while not end.is_set():
+            for line in select.select(lines, [], [], 0.1)[0]:
+                lines[lines.index(line)] = dial()
+                if PING_HEADER.encode() not in line.recv(65536):
+                    line.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+                    line.close()
+
+
+def test_a_connector_in_a_rush_lives_as_long_as_it_answers_visitors(world: World) -> None:
+    end = threading.Event()
+    busy = threading.Thread(target=_answer_visitors_alone, args=(world, end))
+    busy.start()
+    try:
+        wait_for(lambda: world.names() == ["busy"])
+        over = time.monotonic() + 4  # a ping begins within half a second, and is given up after two
+        while time.monotonic() < over:
+            assert world.ask(WWW).status == 204
+    finally:
+        end.set()
+        busy.join()
+    wait_for(lambda: world.names() == [])
 
 
 def test_its_own_pages(world: World) -> None:
