@@ -55,6 +55,6 @@ def with_drills(rehearsed: Mapping[str, Rehearsal], reports: Path, pages: Mappin
     for report in sorted(reports.glob("*.json")):
         told = json.loads(report.read_text())
         day, title = report.name.partition("T")[0], pages.get(told["fault"], "")
-        if told["kept"] and title and (title not in found or found[title].date < day):
+        if told["kept"] and title and (title not in found or found[title].date <= day):
             found[title] = Rehearsal(date=day, by=f"`make drill FAULT={told['fault']}`")
     return found
