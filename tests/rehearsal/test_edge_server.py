@@ -292,7 +292,7 @@ def test_a_host_that_goes_is_noticed_at_once(world: World) -> None:
     assert world.ask(WWW).status == 200
     world.write_cloud(cloud_of())
     assert world.ask(WWW).fault == "1033"
-    wait_for(lambda: world.connections()[SHARED] == 0)
+    wait_for(lambda: world.connections().get(SHARED) == 0)
 
 
 def proxy(host: str, *copies: str) -> dict[str, Any]:
