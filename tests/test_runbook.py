@@ -129,6 +129,16 @@ def test_newer_drills_that_kept_their_promises_are_taken_over(tmp_path: Path) ->
     assert found == before | {"monk is gone": Rehearsal(date="2026-11-03", by="`make drill FAULT=monk-gone`")}
 
 
+def test_of_two_drills_on_one_day_the_later_counts(tmp_path: Path) -> None:
+    for fault in ("a-upgrade", "b-bad-upgrade"):
+        _report(tmp_path, "2026-11-03", fault, kept=True)
+    page = "A container never gets healthy"
+
+    found = rehearsed.with_drills({}, tmp_path, {"a-upgrade": page, "b-bad-upgrade": page})
+
+    assert found[page].by == "`make drill FAULT=b-bad-upgrade`"
+
+
 def test_dates_are_written_and_read(tmp_path: Path) -> None:
     known = {"Disk full": Rehearsal(date="2026-11-02", by="by hand")}
 
