@@ -6,14 +6,17 @@ import contextlib
 import copy
 import re
 import socket
+from queue import SimpleQueue
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import socketio
 
 from components import step_program
 from components.machine import Done, StepError
 from components.services.uptime_kuma import setup
+from components.services.uptime_kuma.client import Kuma
 from components.step_program import Given
 from tests.services.fake_kuma import FROM_THE_FORM, FakeKuma
 from tests.services.machines import PlayedMachine, hurry
@@ -178,6 +181,24 @@ def test_other_password_is_set_by_kumas_own_program(world: World, off: bool) -> 
     assert "the password of admin is set" in world.run(WWW)
     assert world.kuma.user == USER
     assert not [word for command in world.machine.commands for word in command if PASSWORD in word]
+
+
+def test_late_word_of_the_connection_that_kuma_ended_does_not_end_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late: SimpleQueue[tuple[socketio.Client, str]] = SimpleQueue()
+    hear, connect_anew = socketio.Client._handle_disconnect, Kuma.connect_anew
+
+    def connect_and_hear(kuma: Kuma) -> None:
+        connect_anew(kuma)
+        hear(*late.get(timeout=60))
+
+    world.run(WWW)
+    world.kuma.user["password"] = "the old one"  # noqa: S105 - of a test
+    monkeypatch.setattr(socketio.Client, "_handle_disconnect", lambda *heard: late.put(heard))
+    monkeypatch.setattr(Kuma, "connect_anew", connect_and_hear)
+
+    assert "the password of admin is set" in world.run(WWW)
 
 
 def test_kuma_of_another_user_keeps_his_password(world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -40,10 +41,7 @@ class Kuma:
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._socket = socketio.Client(reconnection=False)
-        self._socket.on("*", self._keep)
         self._news = threading.Condition()
-        self._kept: dict[str, Any] = {}
 
     def connect(self) -> None:
         """Waits until the connection stands, and Kuma has said whether it wants a login.
@@ -57,7 +55,6 @@ class Kuma:
     def connect_anew(self) -> None:
         """Connects again, where Kuma may have ended the connection."""
         self.close()
-        self._kept.clear()
         self.connect()
 
     def close(self) -> None:
@@ -103,15 +100,20 @@ class Kuma:
         return list(self.sent("monitorList").values())
 
     def _connects(self) -> bool:
+        # The library hears each packet in a thread of its own: one that comes late would end the next connection
+        # of the same client, or tell it something old.
+        self._kept: dict[str, Any] = {}
+        self._socket = socketio.Client(reconnection=False)
+        self._socket.on("*", partial(self._keep, self._kept))
         try:
             self._socket.connect(self._address, transports=["websocket"], wait_timeout=_LIMIT)
         except SocketIOError:
             return False
         return True
 
-    def _keep(self, event: str, *values: Any) -> None:  # noqa: ANN401 - any JSON
+    def _keep(self, kept: dict[str, Any], event: str, *values: Any) -> None:  # noqa: ANN401 - any JSON
         with self._news:
-            self._kept[event] = values[0] if values else None
+            kept[event] = values[0] if values else None
             self._news.notify_all()
 
     def _wait(self, ready: Callable[[], bool], what: str) -> None:
