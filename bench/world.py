@@ -17,7 +17,7 @@ import yaml
 from bench import bare
 from bench.cost import Cost, measure
 from rehearsal import engine, helpers, session
-from rehearsal.daemon import free_port
+from rehearsal.ports import free_port
 from rehearsal.twin import ROOT
 
 if TYPE_CHECKING:

@@ -134,10 +134,3 @@ def container_networks(installation: str) -> dict[str, str]:
             for network in networks
             for each in network.attrs["IPAM"]["Config"] or ()
         }
-
-
-def free_port(address: str) -> int:
-    """A port that nobody listens on at an address of this machine."""
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import toolchain
 from kitestacks.exits import CommandError, Exit
 from rehearsal import engine, helpers, stack_files, twin
-from rehearsal.daemon import Daemon, free_port
+from rehearsal.daemon import Daemon
 from rehearsal.images.build import ensure as ensure_images
+from rehearsal.ports import free_port
 from rehearsal.sites import wait_until_answering
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import os
 import shutil
-import socket
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from components.portal_page.render import PortalPage, Tile, caddyfile, render
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,9 +96,7 @@ def served(shown: PortalPage, folder: Path) -> Iterator[int]:
         file = root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = free_port()
     config = folder / "Caddyfile"
     moved = caddyfile(shown).replace(":80 {", f":{port} {{\n\tbind 127.0.0.1", 1).replace("/srv", str(root), 1)
     config.write_text(moved, encoding="utf-8")

@@ -12,7 +12,8 @@ import requests
 
 from components.services.litellm import LIVE
 from tests.apps import installed
-from tests.apps.world import Person, free_port, given_to, login, running
+from tests.apps.world import Person, given_to, login, running
+from tests.ports import free_port
 from tests.services.plans import containers_of, files
 
 if TYPE_CHECKING:

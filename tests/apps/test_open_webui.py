@@ -8,7 +8,8 @@ import pytest
 import requests
 
 from tests.apps import installed
-from tests.apps.world import Login, Person, free_port, given_to, login, running
+from tests.apps.world import Login, Person, given_to, login, running
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import time
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from requests.cookies import RequestsCookieJar
 
 from components.login import OidcEndpoints
 from tests.apps import installed
+from tests.ports import free_port
 from tests.services.plans import containers_of, environment, files
 
 if TYPE_CHECKING:
@@ -32,13 +32,6 @@ _SECRET_ENV = "/run/secrets/environment"  # noqa: S105 - a path
 _SCRIPT = Path(__file__).with_name("provider.mjs")
 _LIMIT = 30
 """Seconds for one answer."""
-
-
-def free_port() -> int:
-    """A port of loopback that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def given_to(service: str) -> dict[str, str]:

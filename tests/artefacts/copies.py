@@ -16,7 +16,8 @@ from components.machine import Done
 from components.services.authentik_db import replication_role
 from components.services.authentik_db.standby import CopyState
 from components.step_program import Given
-from tests.artefacts.servers import as_user, free_port, need, owned_folder
+from tests.artefacts.servers import as_user, need, owned_folder
+from tests.ports import free_port
 from tests.services.machines import PlayedMachine, run_here
 from tests.services.plans import containers_of, environment
 from tests.services.plans import files as files_of

@@ -6,7 +6,7 @@ import contextlib
 import socket
 import threading
 
-from tests.artefacts.servers import free_port
+from tests.ports import free_port
 
 _BLOCK = 65536
 _FILLERS = 4

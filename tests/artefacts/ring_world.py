@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from components.step_program import Given
-from tests.artefacts.servers import as_user, free_port, need, owned_folder
+from tests.artefacts.servers import as_user, need, owned_folder
+from tests.ports import free_port
 from tests.services.machines import PlayedMachine, run_here
 from tests.services.plans import containers_in, files, plan_with
 

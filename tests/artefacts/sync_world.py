@@ -21,7 +21,7 @@ import yaml
 
 from components import folders_step
 from components.step_program import Given
-from tests.artefacts.servers import free_port
+from tests.ports import free_port
 from tests.recorder import ROOT, run_program, stack_config
 from tests.services.machines import PlayedMachine, run_here
 from tests.services.plans import environment, files, plan

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.artefacts.servers import free_port
 from tests.backup.world import rest_server, small_disk
+from tests.ports import free_port
 from toolchain import restic
 
 if TYPE_CHECKING:

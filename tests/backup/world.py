@@ -23,6 +23,7 @@ import pytest
 from components.services.backup_server import htpasswd_line
 from tests.artefacts import servers
 from tests.backup import played_docker
+from tests.ports import free_port
 from toolchain import restic
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def world(home: Path) -> Iterator[World]:
     if programs[0] is None or programs[1] is None:
         pytest.skip("no restic here: python3 -m kitestacks toolchain --restic")
     with contextlib.ExitStack() as stack:
-        port = servers.free_port()
+        port = free_port()
         made = World(home=home, restic=programs[0], port=port)
         _lay_out(made)
         for service in DATABASES:

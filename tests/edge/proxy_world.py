@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from components.edge.site_proxy import Copy, ProxiedSite, Timing, site_proxy_config
-from tests.edge.parties import LIMIT, Application, Relay, free_port, wait_for
+from tests.edge.parties import LIMIT, Application, Relay, wait_for
+from tests.ports import free_port
 from toolchain.caddy import CADDY
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ import toolchain
 from kitestacks.console import Console
 from kitestacks.exits import CommandError
 from rehearsal import engine, helpers, session, stack_files
-from rehearsal.daemon import Daemon, free_port
+from rehearsal.daemon import Daemon
 from rehearsal.images.build import ensure
+from tests.ports import free_port
 from tests.stack_files import ROOT, StackFiles
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Lab:
             console,
             state=folder / "state",
             installation=f"test-{uuid.uuid4().hex[:8]}",
-            port=free_port("127.0.0.1"),
+            port=free_port(),
             simulated=simulated,
             real_data=real_data,
         )

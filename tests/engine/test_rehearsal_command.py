@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rehearsal.daemon import free_port
 from tests.engine.lab import missing_engine
+from tests.ports import free_port
 from tests.stack_files import ROOT
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Rehearsal:
 
     def __init__(self, state: Path) -> None:
         self.state = state
-        self.port = str(free_port("127.0.0.1"))
+        self.port = str(free_port())
         self.environment = os.environ | {"KITESTACKS_REHEARSAL": str(state)}
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

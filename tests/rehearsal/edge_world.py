@@ -7,7 +7,6 @@ import contextlib
 import http.client
 import json
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -79,14 +78,6 @@ def wait_for(what: Callable[[], T], limit: float = 10.0) -> T:
         assert time.monotonic() < end, f"waited {limit} s in vain"
         time.sleep(0.01)
     return found
-
-
-def free_port() -> int:
-    """A port that nobody listens on, outside the range from which outgoing connections take theirs in the meantime."""
-    while True:
-        port = random.randrange(20_000, 32_000)  # noqa: S311 - no secret
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
 
 
 @dataclass

@@ -19,8 +19,9 @@ import aiohttp
 import pytest
 
 from rehearsal.images.program import standin_binary
+from tests.ports import free_port
 from tests.rehearsal.edge_origin import BLOCK, Origin
-from tests.rehearsal.edge_world import MONK, SHARED, WWW, ZONE, World, cloud_of, free_port, token_of, wait_for
+from tests.rehearsal.edge_world import MONK, SHARED, WWW, ZONE, World, cloud_of, token_of, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,8 +21,9 @@ from rehearsal.images import build, program
 from rehearsal.images.build import HASH_LABEL, LINKS, ensure
 from rehearsal.images.program import ImageError, source_hash, standin_binary
 from rehearsal.images.roles import Part, local_tag, repository_of, role_of, version_of
+from tests.ports import free_port
 from tests.recorder import Recorded, foundation_outputs, run_program
-from tests.rehearsal.edge_world import free_port, wait_for
+from tests.rehearsal.edge_world import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import re
-import socket
 from queue import SimpleQueue
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from components.machine import Done, StepError
 from components.services.uptime_kuma import setup
 from components.services.uptime_kuma.client import Kuma
 from components.step_program import Given
+from tests.ports import free_port
 from tests.services.fake_kuma import FROM_THE_FORM, FakeKuma
 from tests.services.machines import PlayedMachine, hurry
 
@@ -235,9 +235,7 @@ def test_login_stays_where_nobody_stands_in_front(world: World) -> None:
 
 
 def test_waits_for_a_kuma_that_comes_up_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     kuma = FakeKuma()
     with contextlib.ExitStack() as later:
         slept: list[float] = []
