@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import toolchain
 from kitestacks import paths
 from toolchain import versions
 
@@ -537,6 +538,18 @@ def test_broken_record_is_no_record(checkout: Checkout) -> None:
     assert checkout.found()
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_engine_finds_no_folder_for_automatic_logs(checkout: Checkout, there: bool) -> None:
+    checkout.fill_mirror()
+    place = checkout.state / "pulumi-home" / "logs"
+    if there:
+        place.mkdir(parents=True)
+        (place / "pulumi-1.log").write_text("of an earlier engine")
+    checkout.works("--mirror", str(checkout.mirror))
+    assert "docs/toolchain.md" in place.read_text()
+    assert place.stat().st_mode & 0o777 == 0o600
+
+
 # The shell
 
 
@@ -601,18 +614,35 @@ def test_activate_without_toolchain_says_what_makes_it(checkout: Checkout) -> No
 # The real one, where it is
 
 
+def real_toolchain() -> toolchain.Toolchain:
+    found = toolchain.find()
+    if found is None:
+        pytest.skip("no Pulumi engine: make toolchain")
+    return found
+
+
 @pytest.mark.engine
 def test_real_toolchain_is_found_without_starting_a_program_and_runs() -> None:
     """Every plan in a rehearsal's shell looks for it first."""
-    import toolchain  # noqa: PLC0415 - the real one, not a copy
-
     with pytest.MonkeyPatch.context() as without_programs:
         without_programs.setattr(subprocess, "Popen", None)
-        found = toolchain.find()
-    if found is None:
-        pytest.skip("no Pulumi engine: make toolchain")
+        found = real_toolchain()
     said = subprocess.run(
         ["pulumi", "plugin", "ls"], env={**os.environ, **found.env()}, capture_output=True, text=True, check=True
     ).stdout
     assert "docker" in said
     assert versions.DOCKER_PROVIDER in said
+
+
+@pytest.mark.engine
+def test_real_engine_keeps_no_automatic_log_and_is_silent_about_it(tmp_path: Path) -> None:
+    """The same command in a home of its own, where the engine does as it likes, shows that it would."""
+    found = real_toolchain()
+    said = {}
+    for home in (found.home, tmp_path):
+        environment = {**os.environ, **found.env(), "PULUMI_HOME": str(home)}
+        done = subprocess.run(["pulumi", "plugin", "ls"], env=environment, capture_output=True, text=True, check=True)
+        said[home] = done.stderr
+    assert said[found.home] == said[tmp_path]
+    assert list((tmp_path / "logs").iterdir()), "the engine keeps no log by itself any more: without_logs can go"
+    assert (found.home / "logs").is_file()

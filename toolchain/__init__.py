@@ -113,6 +113,7 @@ def ensure(*, allow_build: bool, console: Console, mirror: str | None = None, fr
             _get("docker-provider", _allowed(ways, build=allow_build, fetch=not from_source), console)
         toolchain = _of(files.load())
         _write_settings(toolchain)
+        engine.without_logs()
     return toolchain
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kitestacks import paths
 from toolchain import fetch, gobuild, versions
-from toolchain.files import BIN, UnavailableError, whole
+from toolchain.files import BIN, HOME, UnavailableError, whole
 
 if TYPE_CHECKING:
     from kitestacks.console import Console
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 FILE = BIN / "pulumi"
 LANGUAGE_HOST = "pulumi-language-python"
 ANSWER_SECONDS = 30
+LOGS = HOME / "logs"
+_NO_LOGS = """\
+The engine would keep automatic logs in a folder of this name. This file stands in its place: see docs/toolchain.md.
+"""
 
 
 def version_of(program: Path) -> tuple[int, ...]:
@@ -38,6 +42,19 @@ def version_of(program: Path) -> tuple[int, ...]:
     if match is None:
         raise UnavailableError(f"{program} says no version")
     return tuple(map(int, match.groups()))
+
+
+def without_logs() -> None:
+    """Puts a file where the engine would make the folder of its automatic logs, and it does without them.
+
+    From 3.249 on every command writes down all that it handles, for Pulumi's support, and there is no switch
+    (`pulumi/pulumi:pkg/logging/encrypted.go`). That is half of the engine's work in a plan. `pulumi -v` logs as before.
+    """
+    if LOGS.is_dir():
+        shutil.rmtree(LOGS)
+    if not LOGS.is_file():
+        with whole(LOGS, mode=0o600) as part:
+            part.write_text(_NO_LOGS)
 
 
 def _short(error: Exception) -> str:
