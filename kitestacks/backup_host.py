@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ RUNNER = ("python3", "-m", "components.backup_runner")
 RECOVERY = "backup.recovery-password"
 STORE = "/data/backup-server"
 """Where the container sees the repositories that its host keeps."""
+_DOCKER_ITSELF = re.compile(r"Error response from daemon|Cannot connect|error during connect|failed to connect")
+"""How docker begins to say that nothing was run at all."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -119,9 +122,10 @@ class BackupHost:
             for line in running.stdout:
                 lines.append(line.rstrip())
                 console.line(f"  {lines[-1]}")
-        if running.returncode and not lines:
-            way_out = f"does {container} run? docker -H {own.host.docker} ps"
-            raise CommandError(f"{container} on {self.fleet.here} says nothing", way_out, Exit.RESOURCE)
+        last = lines[-1] if lines else "says nothing"
+        if running.returncode and (not lines or _DOCKER_ITSELF.match(last)):
+            way_out = f"does {container} run? docker -H {own.host.docker} ps; pulumi up -s {self.fleet.here} makes it"
+            raise CommandError(f"{container} on {self.fleet.here}: {last}", way_out, Exit.RESOURCE)
         return running.returncode, lines
 
 

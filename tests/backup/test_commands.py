@@ -239,8 +239,24 @@ def test_failed_backup_is_the_commands_failure(docker: Docker, files: StackFiles
         run(files, "backup", "now", "-s", "monk")
 
 
-def test_container_that_is_not_there_is_named(docker: Docker, files: StackFiles) -> None:
-    docker.answers("", code=1)
+@pytest.mark.parametrize("words", [("backup", "check"), ("restore", "nosuch"), ("restore-drill", "all")])
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("", "says nothing"),
+        ("Error response from daemon: No such container: backup\n", "No such container"),
+        ("Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?\n", "Cannot connect"),
+        ("error during connect: ssh: Could not resolve hostname monk\n", "error during connect"),
+    ],
+)
+def test_container_that_is_not_reached_is_named_with_what_makes_it(
+    docker: Docker, files: StackFiles, said: str, told: str, words: tuple[str, ...]
+) -> None:
+    docker.answers(said, code=1)
 
-    with pytest.raises(CommandError, match="backup on monk says nothing"):
-        run(files, "backup", "check", "-s", "monk")
+    with pytest.raises(CommandError, match=f"^backup on monk: .*{told}") as refused:
+        run(files, *words, "-s", "monk")
+    assert (
+        refused.value.way_out == "does backup run? docker -H unix:///var/run/docker.sock ps; pulumi up -s monk makes it"
+    )
+    assert refused.value.exit_code == Exit.RESOURCE
