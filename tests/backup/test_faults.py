@@ -158,7 +158,7 @@ def test_interrupted_backup_is_no_backup_and_the_next_one_is(world: World) -> No
         command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as runner:
         locks = world.home / "store" / "monk" / "locks"
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not list(locks.iterdir()):
             assert time.monotonic() < end, "restic took no lock"
             time.sleep(0.02)
@@ -222,7 +222,7 @@ def test_scheduled_run_waits_for_the_one_before(world: World) -> None:
     with (world.data / "backup" / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as runner:
-            end = time.monotonic() + 20
+            end = time.monotonic() + 60
             while str(runner.pid) not in _waiting_for_locks() and time.monotonic() < end:
                 time.sleep(0.05)
             assert runner.poll() is None

@@ -221,7 +221,7 @@ def test_what_a_killed_drill_left_is_taken_away_by_the_next_run(world: World) ->
     with world.edit_plan(patience=60):
         command, environment = world.command("drill", "papers")
         with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True) as runner:
-            end = time.monotonic() + 20
+            end = time.monotonic() + 60
             while not world.rooms:
                 assert time.monotonic() < end, "no scratch container was made"
                 time.sleep(0.02)

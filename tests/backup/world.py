@@ -175,7 +175,7 @@ def rest_server(program: Path, made: World, *flags: str, folder: str = "store", 
     command += ["--append-only", "--private-repos", "--listen", f"127.0.0.1:{port or made.port}", *flags]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
-            end = time.monotonic() + 10
+            end = time.monotonic() + 60
             while time.monotonic() < end:
                 with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port or made.port), 1):
                     break

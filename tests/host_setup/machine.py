@@ -102,7 +102,7 @@ class Machine:
 
     def comes_to_answer(self, address: str, port: int = 22) -> bool:
         """The same, once whatever was started has had its time."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not self.answers(address, port):
             if time.monotonic() > deadline:
                 return False

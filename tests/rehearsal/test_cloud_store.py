@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 SEED = ("--account-id", ACCOUNT, "--zone", f"{ZONE}={DOMAIN}", "--connect", CONNECT)
-LIMIT = 20.0  # seconds
+LIMIT = 60.0  # seconds
 
 
 def command(folder: Path, *arguments: str) -> list[str]:

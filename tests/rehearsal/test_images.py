@@ -116,12 +116,12 @@ def running(*arguments: str, env: dict[str, str] | None = None) -> Iterator[subp
         yield process
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(60)
 
 
 def standin(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     command = [str(standin_binary()), *arguments]
-    return subprocess.run(command, env=env or {}, capture_output=True, text=True, timeout=15, check=False)
+    return subprocess.run(command, env=env or {}, capture_output=True, text=True, timeout=60, check=False)
 
 
 def get(port: int, path: str = "/") -> tuple[int, str]:
@@ -156,7 +156,7 @@ def website() -> Iterator[str]:
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
-        thread.join(10)
+        thread.join(60)
 
 
 @needs_go
@@ -200,7 +200,7 @@ def test_a_service_says_who_and_where_it_is_on_every_port_and_path() -> None:
                 assert (status, text.split(" on host ")[0]) == (200, "service wiki")
         started = time.monotonic()
         process.terminate()
-        assert process.wait(5) == 0
+        assert process.wait(60) == 0
         assert time.monotonic() - started < 1
 
 
@@ -272,7 +272,7 @@ def health(command: list[str], env: dict[str, str]) -> int:
     """How a health check ends, called as the daemon calls it."""
     program = f"{env['PATH']}/{command[0]}"
     return subprocess.run(
-        [program, *command[1:]], env=env, stdin=subprocess.DEVNULL, timeout=15, check=False
+        [program, *command[1:]], env=env, stdin=subprocess.DEVNULL, timeout=60, check=False
     ).returncode
 
 
@@ -425,7 +425,7 @@ def test_a_service_that_may_not_read_its_files_does_not_start(
         if groups:
             wait_for(lambda: container.exec_run(["wget", "-q", "--spider", "http://localhost/"])[0] == 0)
         else:
-            assert container.wait(timeout=15)["StatusCode"] == 1
+            assert container.wait(timeout=60)["StatusCode"] == 1
             words = "user 65534 with groups [65534] may not read /run/secrets/password"
             assert words in container.logs().decode()
     finally:

@@ -55,10 +55,10 @@ class FakeKuma:
         thread.start()
         runner = web.AppRunner(self._application())
         try:
-            port = asyncio.run_coroutine_threadsafe(self._listen(runner, port), loop).result(10)
+            port = asyncio.run_coroutine_threadsafe(self._listen(runner, port), loop).result(60)
             yield f"http://127.0.0.1:{port}"
         finally:
-            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(60)
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             loop.close()
@@ -66,7 +66,7 @@ class FakeKuma:
     def set_password(self, password: str) -> None:
         """As Kuma's own program does, which also ends the connections of all who are logged in."""
         self.user["password"] = password
-        asyncio.run_coroutine_threadsafe(self._end_connections(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._end_connections(), self._loop).result(60)
 
     async def _end_connections(self) -> None:
         for sid in tuple(self._logged_in):
