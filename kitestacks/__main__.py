@@ -123,6 +123,9 @@ def main(arguments: list[str]) -> int:
         return failure.exit_code
     except KeyboardInterrupt:
         console.line(f"stopped: {' '.join(arguments)} was interrupted; what it had finished stays")
+        # Python remembers an interrupt in code that it compiled from text, as dataclasses do at import, and would end
+        # this process by the signal whatever the exit code; the next such code lets it forget.
+        exec("")  # noqa: S102
         return Exit.CANCELLED
     except Exception as fault:  # noqa: BLE001 - the last line of defence: an internal fault is told, not dumped
         if debug:

@@ -115,6 +115,19 @@ def test_interrupt_is_exit_8_and_a_sentence(
     assert "probe was interrupted" in capsys.readouterr().err
 
 
+def test_interrupt_while_a_class_is_made_ends_with_the_code_of_every_other(tmp_path: Path) -> None:
+    (tmp_path / "interrupted.py").write_text(
+        "import sys\n"
+        "from kitestacks import __main__ as command\n"
+        "command.dispatch = lambda *_: exec('raise KeyboardInterrupt')\n"
+        "sys.exit(command.main(['probe']))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{paths.ROOT}"}
+    ended = subprocess.run([sys.executable, "-m", "interrupted"], env=environment, capture_output=True, check=False)
+    assert b"probe was interrupted" in ended.stderr
+    assert ended.returncode == Exit.CANCELLED
+
+
 def test_only_bare_commands_run_outside_the_virtual_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     entered: list[list[str]] = []
 
