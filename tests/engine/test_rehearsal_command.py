@@ -39,9 +39,20 @@ class Rehearsal:
         self.port = str(free_port())
         self.environment = os.environ | {"KITESTACKS_REHEARSAL": str(state)}
 
-    def start(self, *arguments: str, program: tuple[str, ...] = ("-m", "kitestacks")) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return self._started("-m", "kitestacks", "rehearsal", *arguments)
+
+    def start_and_wait_until_begun(self, sign: Path, *arguments: str) -> subprocess.Popen[str]:
+        process = self._started("-c", BEGUN, str(sign), "rehearsal", *arguments)
+        deadline = time.monotonic() + 60
+        while not sign.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        return process
+
+    def _started(self, *words: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [PYTHON, *program, "rehearsal", *arguments],
+            [PYTHON, *words],
             cwd=ROOT,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -101,13 +112,8 @@ def test_down_and_status_without_a_rehearsal_say_so(rehearsal: Rehearsal) -> Non
 def test_interrupted_it_leaves_nothing_that_down_does_not_find(
     seconds: float, rehearsal: Rehearsal, tmp_path: Path
 ) -> None:
-    begun = tmp_path / "begun"
-    process = rehearsal.start("up", "--simulated", "--port", rehearsal.port, program=("-c", BEGUN, str(begun)))
+    process = rehearsal.start_and_wait_until_begun(tmp_path / "begun", "up", "--simulated", "--port", rehearsal.port)
     with process:
-        deadline = time.monotonic() + 60
-        while not begun.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
