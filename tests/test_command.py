@@ -157,7 +157,7 @@ def test_long_step_in_a_log_says_what_is_waited_for() -> None:
     out = io.StringIO()
     with Console(out, pulse=0.01).step("build the engine", expect="about 6 min") as step:
         step.note("linking")
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 5
         while "linking" not in out.getvalue() and time.monotonic() < deadline:
             time.sleep(0.01)
     assert "...     build the engine (about 6 min): linking  0." in out.getvalue()
@@ -188,7 +188,7 @@ def test_terminal_shows_the_running_step_and_keeps_its_last_line(monkeypatch: py
     monkeypatch.setenv("NO_COLOR", "1")
     out = Terminal()
     with Console(out).step("build the engine", expect="about 6 min"):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 5
         while "(about 6 min)" not in out.getvalue() and time.monotonic() < deadline:
             time.sleep(0.01)
     assert "build the engine (about 6 min)" in out.getvalue()
@@ -247,14 +247,14 @@ def test_interrupt_stops_the_program_at_once(tmp_path: Path) -> None:
         f"Console().run([sys.executable, '-c', {child!r}], title='wait', log=Path({str(tmp_path / 'x.log')!r}))"
     )
     with subprocess.Popen([sys.executable, "-c", script], cwd=paths.ROOT, stderr=subprocess.PIPE) as parent:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 10
         while not (pidfile.exists() and pidfile.read_text()) and time.monotonic() < deadline:
             time.sleep(0.02)
         parent.send_signal(signal.SIGINT)
-        _, shown = parent.communicate(timeout=60)
+        _, shown = parent.communicate(timeout=10)
     assert b"stopped wait" in shown
     # Whoever inherits the dead child takes a moment to bury it; a living one would sleep for a minute.
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 10
     while _lives(int(pidfile.read_text())):
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -17,7 +17,7 @@ from tests.ports import free_port
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-LIMIT = 60.0
+LIMIT = 15.0
 
 
 def wait_for(what: Callable[[], object]) -> None:

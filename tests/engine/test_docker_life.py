@@ -55,7 +55,7 @@ def names(lab: Lab, host: str) -> set[str]:
 
 
 def wait_for_site(lab: Lab, *, by: str = "") -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 20
     while not ((answer := ask(lab.twin, SITE)).good and by in answer.by):
         assert time.monotonic() < deadline, answer
         time.sleep(0.1)

@@ -71,7 +71,7 @@ def token_of(tunnel_id: str = SHARED, *, edge: str = "", key: str = SECRET, acco
     return base64.b64encode(json.dumps(document).encode()).decode()
 
 
-def wait_for(what: Callable[[], T], limit: float = 60.0) -> T:
+def wait_for(what: Callable[[], T], limit: float = 10.0) -> T:
     """The first true answer to a question that is asked again and again."""
     end = time.monotonic() + limit
     while not (found := what()):
@@ -118,7 +118,7 @@ class World:
             if process.poll() is None:
                 process.send_signal(signal.SIGCONT)
                 process.kill()
-            process.wait(60)
+            process.wait(10)
 
         self._processes.callback(end)
         return process

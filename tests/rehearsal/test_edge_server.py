@@ -74,7 +74,7 @@ def cloud_with(*containers: dict[str, Any]) -> dict[str, Any]:
 
 def run_edge(*options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "rehearsal.edge", "serve", *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
 
 
 def test_the_files_tell_where_it_is_and_go_with_it(fresh: World) -> None:
@@ -87,7 +87,7 @@ def test_the_files_tell_where_it_is_and_go_with_it(fresh: World) -> None:
     for name in ("edge.json", "edge.connections.json"):
         assert (fresh.folder / name).stat().st_mode & 0o077 == 0
     edge.send_signal(signal.SIGTERM)
-    assert edge.wait(60) == 0
+    assert edge.wait(10) == 0
     assert sorted(path.name for path in fresh.folder.iterdir()) == ["cloud.json"]
 
 
@@ -128,7 +128,7 @@ def test_a_stranger_at_the_connectors_door_is_turned_away_in_words(world: World,
 
 def test_an_endless_greeting_is_cut_off(world: World) -> None:
     with (
-        socket.create_connection(world.address("connectors"), timeout=60) as line,
+        socket.create_connection(world.address("connectors"), timeout=10) as line,
         contextlib.suppress(ConnectionError),
     ):
         line.sendall(b"x" * 20_000)
@@ -138,7 +138,7 @@ def test_an_endless_greeting_is_cut_off(world: World) -> None:
 def test_a_connector_that_never_answers_is_not_asked_for_long(world: World) -> None:
     """Somebody with a good token who then says nothing: the ping finds it out."""
     greeting = json.dumps({"token": token_of(), "connector": "mute", "connection": 0}).encode() + b"\n"
-    with socket.create_connection(world.address("connectors"), timeout=60) as line:
+    with socket.create_connection(world.address("connectors"), timeout=10) as line:
         line.sendall(greeting)
         assert json.loads(line.makefile("rb").readline()) == {"ok": True}
         assert world.names() == ["mute"]
@@ -153,7 +153,7 @@ def _answer_visitors_alone(world: World, end: threading.Event) -> None:
     with contextlib.ExitStack() as opened:
 
         def dial() -> socket.socket:
-            line = opened.enter_context(socket.create_connection(world.address("connectors"), timeout=60))
+            line = opened.enter_context(socket.create_connection(world.address("connectors"), timeout=10))
             line.sendall(greeting)
             welcome = b'{"ok": true}\n'
             assert line.recv(len(welcome)) == welcome  # a request may come with it

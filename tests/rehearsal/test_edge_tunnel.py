@@ -167,7 +167,7 @@ def test_a_large_answer_streams(one: World) -> None:
 
 
 def test_an_answer_in_pieces_is_passed_on_in_pieces(one: World, origin: Origin) -> None:
-    connection = http.client.HTTPConnection(*one.address(), timeout=60)
+    connection = http.client.HTTPConnection(*one.address(), timeout=10)
     connection.request("GET", "/pieces", headers={"Host": WWW})
     response = connection.getresponse()
     assert response.read(5) == b"first"
@@ -183,7 +183,7 @@ def test_half_an_answer_is_not_shown_as_a_whole_one(one: World) -> None:
 
 
 def test_more_than_100_mb_is_refused_beforehand(one: World, origin: Origin) -> None:
-    with socket.create_connection(one.address(), timeout=60) as visitor:
+    with socket.create_connection(one.address(), timeout=10) as visitor:
         visitor.sendall(f"POST / HTTP/1.1\r\nHost: {WWW}\r\nContent-Length: 100000001\r\n\r\n".encode())
         assert visitor.makefile("rb").readline().split()[1] == b"413"
     assert origin.requests == []
@@ -196,7 +196,7 @@ def test_more_than_100_mb_in_pieces_is_cut_off(one: World) -> None:
         sender = threading.Thread(target=_send_for_ever, args=(visitor, piece))
         sender.start()
         assert visitor.makefile("rb").readline().split()[1] == b"413"
-    sender.join(60)
+    sender.join(10)
     assert not sender.is_alive()
 
 
@@ -226,7 +226,7 @@ def test_websockets_pass_both_ways_and_end_in_the_same_words(one: World) -> None
             assert (await line.receive()).type is aiohttp.WSMsgType.CLOSE
             assert line.close_code == 4001
 
-    asyncio.run(asyncio.wait_for(talk(), 60))
+    asyncio.run(asyncio.wait_for(talk(), 20))
 
 
 @pytest.mark.parametrize(("host", "status"), [(WWW, 403), (f"dead.{ZONE}", 502)])
@@ -238,7 +238,7 @@ def test_a_refused_websocket_keeps_its_status(one: World, host: str, status: int
                 await session.ws_connect(address, headers={"Host": host})
             return refused.value.status
 
-    assert asyncio.run(asyncio.wait_for(talk(), 60)) == status
+    assert asyncio.run(asyncio.wait_for(talk(), 20)) == status
 
 
 def test_many_visitors_at_once(one: World) -> None:
@@ -252,7 +252,7 @@ def test_many_visitors_at_once(one: World) -> None:
 
             return await asyncio.gather(*(visit() for _ in range(100)))
 
-    assert set(asyncio.run(asyncio.wait_for(all_at_once(), 60))) == {4 * len(BLOCK)}
+    assert set(asyncio.run(asyncio.wait_for(all_at_once(), 30))) == {4 * len(BLOCK)}
     # Afterwards nothing is left of the rush.
     wait_for(lambda: one.connections().get(SHARED) == 4)
 
@@ -296,14 +296,14 @@ def test_a_waiting_request_moves_to_the_next_connector(
     two["alpha"].kill()
     wait_for(lambda: origin.requests == ["stuck", "stuck"])
     origin.go_on.set()
-    visitor.join(60)
+    visitor.join(10)
     assert answers == [(200, "beta")]
 
 
 def test_a_half_sent_upload_is_not_given_to_another(
     world: World, two: dict[str, subprocess.Popen[bytes]], origin: Origin
 ) -> None:
-    with socket.create_connection(world.address(), timeout=60) as visitor:
+    with socket.create_connection(world.address(), timeout=10) as visitor:
         visitor.sendall(f"POST / HTTP/1.1\r\nHost: {WWW}\r\nContent-Length: 1000000\r\n\r\n".encode() + b"x" * 500_000)
         wait_for(lambda: origin.requests == ["POST"])
         two["alpha"].kill()
@@ -366,7 +366,7 @@ def test_ready_means_a_connection_to_the_edge(world: World, program: Path) -> No
     wait_for(lambda: _ready(program, metrics) == 0)
     assert b"cloudflared_tunnel_ha_connections 4" in _metrics(metrics)
     connector.terminate()
-    assert connector.wait(10) == 0
+    assert connector.wait(2) == 0
     assert _ready(program, metrics) == 1
 
 
@@ -380,7 +380,7 @@ def test_a_connector_comes_back_when_the_edge_does(tmp_path: Path, program: Path
         world.start_connector(program, "alpha", metrics=metrics)
         wait_for(lambda: world.names() == ["alpha"])
         edge.terminate()
-        assert edge.wait(60) == 0
+        assert edge.wait(10) == 0
         assert not (tmp_path / "edge.json").exists()
         wait_for(lambda: _ready(program, metrics) == 1)
         world.start_edge("--listen", doors["visitors"], "--connect", doors["connectors"])
@@ -405,11 +405,11 @@ def test_connectors_of_a_deleted_tunnel_are_cut_off(world: World, program: Path,
 
 def _ready(program: Path, metrics: int) -> int:
     command = [str(program), "cloudflared", "tunnel", "--metrics", f"127.0.0.1:{metrics}", "ready"]
-    return subprocess.run(command, check=False, capture_output=True, timeout=60).returncode
+    return subprocess.run(command, check=False, capture_output=True, timeout=10).returncode
 
 
 def _metrics(port: int) -> bytes:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     connection.request("GET", "/metrics")
     body = connection.getresponse().read()
     connection.close()

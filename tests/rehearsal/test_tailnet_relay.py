@@ -91,7 +91,7 @@ async def ask(source: str, destination: str, port: int) -> bytes:
 
 
 def run(test: Any) -> None:  # noqa: ANN401 - a coroutine
-    asyncio.run(asyncio.wait_for(test, 60))
+    asyncio.run(asyncio.wait_for(test, 20))
 
 
 def test_a_granted_port_is_carried_in_both_directions(tmp_path: Path) -> None:
