@@ -14,6 +14,7 @@ import pytest
 
 from tests.engine.lab import missing_engine
 from tests.ports import free_port
+from tests.rehearsal.edge_world import wait_for
 from tests.stack_files import ROOT
 
 if TYPE_CHECKING:
@@ -44,10 +45,7 @@ class Rehearsal:
 
     def start_and_wait_until_begun(self, sign: Path, *arguments: str) -> subprocess.Popen[str]:
         process = self._started("-c", BEGUN, str(sign), "rehearsal", *arguments)
-        deadline = time.monotonic() + 60
-        while not sign.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_for(sign.exists, limit=60)
         return process
 
     def _started(self, *words: str) -> subprocess.Popen[str]:
@@ -120,7 +118,7 @@ def test_interrupted_it_leaves_nothing_that_down_does_not_find(
             process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=60)
     rehearsal.run("down")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 10
     while rehearsal.processes():
         assert time.monotonic() < deadline, rehearsal.processes()
         time.sleep(0.1)
